@@ -1,0 +1,158 @@
+#include "codeexec/base/log.hpp"
+
+#include <atomic>
+#include <memory>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "codeexec/base/encoding.hpp"
+#include "codeexec/base/time.hpp"
+
+namespace codeexec::base::log {
+namespace {
+
+std::atomic<format> chosen_format{format::text};
+
+spdlog::level::level_enum to_spdlog(level l) {
+  switch (l) {
+    case level::debug:
+      return spdlog::level::debug;
+    case level::info:
+      return spdlog::level::info;
+    case level::warn:
+      return spdlog::level::warn;
+    case level::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::string_view name_of(level l) {
+  switch (l) {
+    case level::debug:
+      return "debug";
+    case level::info:
+      return "info";
+    case level::warn:
+      return "warn";
+    case level::error:
+      return "error";
+  }
+  return "info";
+}
+
+spdlog::logger& sink() {
+  static std::shared_ptr<spdlog::logger> const logger = [] {
+    auto made = std::make_shared<spdlog::logger>("codeexec", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_pattern("%v");
+    made->set_level(spdlog::level::info);
+    made->flush_on(spdlog::level::info);
+    return made;
+  }();
+  return *logger;
+}
+
+/// A JSON string literal: also what logfmt needs, so that one line stays one line whatever a value holds.
+void append_quoted(std::string& out, std::string_view text) {
+  static constexpr char const* hex = "0123456789abcdef";
+  auto const clean = repair_utf8(std::string(text));
+  out += '"';
+  for (char const c : clean) {
+    auto const byte = static_cast<unsigned char>(c);
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        if (byte < 0x20 || byte == 0x7F) {
+          out += "\\u00";
+          out += hex[byte >> 4];
+          out += hex[byte & 15];
+        } else {
+          out += c;
+        }
+    }
+  }
+  out += '"';
+}
+
+bool needs_quotes(std::string_view text) {
+  if (text.empty()) return true;
+  for (char const c : text) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte >= 0x7F || c == '"' || c == '=' || c == '\\') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void configure(level minimum, format how) {
+  chosen_format = how;
+  sink().set_level(to_spdlog(minimum));
+}
+
+void set_level(level minimum) {
+  sink().set_level(to_spdlog(minimum));
+}
+
+bool enabled(level l) {
+  return sink().should_log(to_spdlog(l));
+}
+
+void write(level l, std::string_view message, std::initializer_list<field> fields) {
+  if (!enabled(l)) return;
+  auto const now = format_micro_time(system_clock().wall_now());
+  std::string line;
+  line.reserve(128);
+  if (chosen_format == format::json) {
+    line += "{\"time\":\"";
+    line += now;
+    line += "\",\"level\":\"";
+    line += name_of(l);
+    line += "\",\"message\":";
+    append_quoted(line, message);
+    for (auto const& f : fields) {
+      line += ',';
+      append_quoted(line, f.key);
+      line += ':';
+      if (f.quoted) {
+        append_quoted(line, f.value);
+      } else {
+        line += f.value;
+      }
+    }
+    line += '}';
+  } else {
+    line += now;
+    line += ' ';
+    line += name_of(l);
+    line += ' ';
+    append_quoted(line, message);
+    for (auto const& f : fields) {
+      line += ' ';
+      line += f.key;
+      line += '=';
+      if (f.quoted && needs_quotes(f.value)) {
+        append_quoted(line, f.value);
+      } else {
+        line += f.value;
+      }
+    }
+  }
+  sink().log(to_spdlog(l), "{}", line);
+}
+
+}  // namespace codeexec::base::log

@@ -1,0 +1,85 @@
+// What can go wrong with a request to an API server, as one type that callers ask questions of.
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace codeexec::kube {
+
+enum class error_kind {
+  cancelled,   ///< we stopped it: shutdown, or the caller lost interest
+  timeout,     ///< the deadline passed
+  connect,     ///< no connection: name, route, refusal, proxy. The request was not sent
+  tls,         ///< handshake or verification failed. The request was not sent
+  connection,  ///< the connection broke after bytes were sent: the server may or may not have done it
+  protocol,    ///< not HTTP, or not what the API promises; or larger than we accept
+  decode,      ///< a body that is not the JSON it should be
+  config,      ///< credentials or configuration that cannot work; retrying will not help
+  api,         ///< the server said no: status, reason and message are its own
+};
+
+/// One entry of Status.details.causes.
+struct status_cause {
+  std::string reason;
+  std::string message;
+  std::string field;
+};
+
+/// A failed request. Built by the client (transport) or from_status() (the server's own word).
+class error {
+ public:
+  error(error_kind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
+
+  /// From a non-2xx answer. `body` is a metav1.Status, or whatever a proxy in between wrote; `retry_after` the header's
+  /// value in seconds, where there was one.
+  static error from_status(int http_status, std::string_view body,
+                           std::optional<std::chrono::seconds> retry_after = std::nullopt);
+
+  error_kind kind() const { return kind_; }
+  int http_status() const { return http_status_; }         ///< 0 where no answer came
+  std::string const& reason() const { return reason_; }    ///< Status.reason: "NotFound", "Conflict", ...
+  std::string const& message() const { return message_; }  ///< a sentence for a person
+  std::vector<status_cause> const& causes() const { return causes_; }
+  /// What the server asked us to wait (Retry-After, else details.retryAfterSeconds).
+  std::optional<std::chrono::seconds> retry_after() const { return retry_after_; }
+
+  bool is_cancelled() const { return kind_ == error_kind::cancelled; }
+  bool is_timeout() const { return kind_ == error_kind::timeout; }
+  bool is_not_found() const { return kind_ == error_kind::api && http_status_ == 404; }
+  bool is_already_exists() const { return kind_ == error_kind::api && reason_ == "AlreadyExists"; }
+  /// A write against a stale resourceVersion, or a failed precondition (both are 409).
+  bool is_conflict() const { return kind_ == error_kind::api && http_status_ == 409 && !is_already_exists(); }
+  bool is_gone() const {
+    return kind_ == error_kind::api && (http_status_ == 410 || reason_ == "Expired" || reason_ == "Gone");
+  }
+  bool is_invalid() const { return kind_ == error_kind::api && http_status_ == 422; }
+  bool is_forbidden() const { return kind_ == error_kind::api && http_status_ == 403; }
+  bool is_unauthorized() const { return kind_ == error_kind::api && http_status_ == 401; }
+  /// The namespace is being deleted: nothing can be created in it any more.
+  bool is_namespace_terminating() const;
+  /// May the same request succeed later without anybody changing anything? (transport, timeouts, 409 conflict, 429,
+  /// 5xx)
+  bool is_retryable() const;
+
+  /// "POST .../jobs: 403 Forbidden: pods is forbidden: ..." for logs and people.
+  std::string describe() const;
+
+ private:
+  error_kind kind_;
+  int http_status_ = 0;
+  std::string reason_;
+  std::string message_;
+  std::vector<status_cause> causes_;
+  std::optional<std::chrono::seconds> retry_after_;
+};
+
+[[noreturn]] void throw_exception_from_error(error const& e, boost::source_location const& where);
+
+template <class T>
+using result = boost::system::result<T, error>;
+
+}  // namespace codeexec::kube

@@ -1,0 +1,58 @@
+# codeexec_add_module(name [PUBLIC dep...] [PRIVATE dep...] [SRCS file...] [ASIO])
+#
+# A layer: target codeexec_<name> from this folder, with its public headers under include/ of this folder alone. A header
+# of a layer that is not among the dependencies is not on the include path: the forbidden include does not compile.
+# ASIO layers share one precompiled header; the pure ones never see it, so that they cannot use Asio by accident.
+function(codeexec_add_module name)
+  cmake_parse_arguments(ARG "ASIO" "" "PUBLIC;PRIVATE;SRCS" ${ARGN})
+  set(target codeexec_${name})
+  if(ARG_SRCS)
+    add_library(${target} STATIC ${ARG_SRCS})
+    target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+    target_link_libraries(${target} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} codeexec_project_options)
+    if(ARG_ASIO)
+      codeexec_use_asio_pch(${target})
+    endif()
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/include)
+    target_link_libraries(${target} INTERFACE ${ARG_PUBLIC})
+  endif()
+  add_library(codeexec::${name} ALIAS ${target})
+endfunction()
+
+# codeexec_add_program(name [ASIO] DEPS dep... SRCS file...)
+function(codeexec_add_program name)
+  cmake_parse_arguments(ARG "ASIO" "" "DEPS;SRCS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} codeexec_project_options)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  if(ARG_ASIO)
+    codeexec_use_asio_pch(${name})
+  endif()
+endfunction()
+
+# codeexec_add_test(name [ASIO] [LABEL label] [TIMEOUT seconds] [WORKING_DIRECTORY dir] DEPS dep... SRCS file...)
+#
+# One executable of GoogleTest cases, each case a test of ctest's. LABEL: unit (default), integration or e2e.
+function(codeexec_add_test name)
+  cmake_parse_arguments(ARG "ASIO" "LABEL;TIMEOUT" "DEPS;SRCS;DEFINITIONS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${ARG_SRCS})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} codeexec_project_options GTest::gmock_main GTest::gmock GTest::gtest)
+  target_compile_definitions(${name} PRIVATE ${ARG_DEFINITIONS} CODEEXEC_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                             CODEEXEC_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(ARG_ASIO)
+    codeexec_use_asio_pch(${name})
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()

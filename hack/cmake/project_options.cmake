@@ -1,0 +1,23 @@
+# What every target of ours is compiled with. PRIVATE to each target, so that nothing leaks into headers of others.
+add_library(codeexec_project_options INTERFACE)
+target_compile_features(codeexec_project_options INTERFACE cxx_std_20)
+target_compile_options(codeexec_project_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror
+  -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Woverloaded-virtual
+  -Wconversion -Wsign-conversion -Wnull-dereference -Wdouble-promotion -Wformat=2
+  -fstack-protector-strong -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # -Wnull-dereference and -Wmaybe-uninitialized see ghosts in coroutine frames and in Boost once the optimiser runs.
+  target_compile_options(codeexec_project_options INTERFACE
+    -fcoroutines -Wduplicated-cond -Wlogical-op -Wno-null-dereference -Wno-maybe-uninitialized)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_definitions(codeexec_project_options INTERFACE _FORTIFY_SOURCE=2)
+endif()
+
+if(CODEEXEC_SANITIZE)
+  add_compile_options(-fsanitize=${CODEEXEC_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${CODEEXEC_SANITIZE})
+endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)

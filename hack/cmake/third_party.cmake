@@ -1,0 +1,27 @@
+# Asio and Beast are header libraries of a quarter of a million lines. Compiled once here (their separate-compilation
+# mode), and their headers parsed once (a precompiled header that all Asio layers share).
+add_library(codeexec_asio STATIC ${CMAKE_CURRENT_LIST_DIR}/asio_impl.cpp)
+target_compile_features(codeexec_asio PUBLIC cxx_std_20)
+target_compile_definitions(codeexec_asio PUBLIC
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+  BOOST_ASIO_DISABLE_BOOST_ARRAY)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(codeexec_asio PUBLIC -fcoroutines)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # clang 14 with libstdc++ 12: coroutines live in <coroutine>, which Asio 1.26 does not look for there by itself.
+  target_compile_definitions(codeexec_asio PUBLIC BOOST_ASIO_HAS_CO_AWAIT BOOST_ASIO_HAS_STD_COROUTINE)
+endif()
+target_link_libraries(codeexec_asio PUBLIC Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+
+if(CODEEXEC_PCH)
+  add_library(codeexec_asio_pch STATIC ${CMAKE_CURRENT_LIST_DIR}/asio_pch.cpp)
+  target_link_libraries(codeexec_asio_pch PRIVATE codeexec_asio nlohmann_json::nlohmann_json codeexec_project_options)
+  target_precompile_headers(codeexec_asio_pch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/asio_pch.hpp)
+endif()
+
+function(codeexec_use_asio_pch target)
+  target_link_libraries(${target} PRIVATE codeexec_asio nlohmann_json::nlohmann_json)
+  if(CODEEXEC_PCH)
+    target_precompile_headers(${target} REUSE_FROM codeexec_asio_pch)
+  endif()
+endfunction()
