@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Refuses the coroutine forms that g++ 12.2 compiles into wrong code, most of them without a warning.
+
+The house rule: a co_await expression contains only names, calls and trivially destructible temporaries, and stands in a
+statement of its own. CONTRIBUTING.md says why; this script finds
+
+  condition   if/while/for/switch (... co_await ...)
+  ternary     a co_await in a statement with ?:
+  lambda      a lambda with captures inside a co_await expression (its captures are destroyed twice)
+  braces      an aggregate or a braced list inside a co_await expression (double free, or does not compile)
+  several     two co_await in one statement
+  detached    asio::detached, which swallows exceptions
+"""
+import re
+import sys
+
+
+def blank_literals(text):
+    """Comments, strings and characters become spaces, so that offsets and lines stay."""
+    pattern = re.compile(
+        r'//[^\n]*|/\*.*?\*/|R"(?P<d>[^()\s\\]{0,16})\(.*?\)(?P=d)"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'',
+        re.S)
+    return pattern.sub(lambda m: re.sub(r'[^\n]', ' ', m.group(0)), text)
+
+
+def statement_around(text, at):
+    """(start, end) of the statement that holds offset `at`: between the nearest ; { } outside brackets."""
+    depth = 0
+    start = at
+    while start > 0:
+        c = text[start - 1]
+        if c in ')]':
+            depth += 1
+        elif c in '([':
+            depth -= 1
+        elif c in ';{}' and depth <= 0:
+            break
+        start -= 1
+    depth = 0
+    end = at
+    while end < len(text):
+        c = text[end]
+        if c in '([{':
+            depth += 1
+        elif c in ')]}':
+            depth -= 1
+            if depth < 0 and c == '}':
+                break
+        elif c == ';' and depth <= 0:
+            break
+        end += 1
+    return start, end
+
+
+def condition_ranges(text):
+    """(start, end) of the parentheses after if, while, for and switch."""
+    for match in re.finditer(r'\b(if|while|for|switch)\s*(constexpr\s*)?\(', text):
+        depth = 0
+        for end in range(match.end() - 1, len(text)):
+            depth += {'(': 1, ')': -1}.get(text[end], 0)
+            if depth == 0:
+                yield match.end(), end
+                break
+
+
+def check(text):
+    text = blank_literals(text)
+    conditions = list(condition_ranges(text)) if 'co_await' in text else []
+    findings = []
+
+    def report(at, rule, message):
+        findings.append((text.count('\n', 0, at) + 1, rule, message))
+
+    for match in re.finditer(r'\bdetached\b', text):
+        report(match.start(), 'detached', 'swallows exceptions: spawn through async::task_group')
+    last_statement = None
+    for match in re.finditer(r'\bco_await\b', text):
+        at = match.start()
+        start, end = statement_around(text, at)
+        before, inside = text[start:at], text[at:end]
+        whole = text[start:end]
+        if any(first <= at < last for first, last in conditions):
+            report(at, 'condition', 'await into a named local first, then test it')
+            continue
+        if re.search(r'\?(?!\?)', whole) and ':' in whole:
+            report(at, 'ternary', 'use if and else, one co_await in each')
+        if re.search(r'\[[^\]\[]+\]\s*(\([^()]*\))?\s*(mutable\s*)?(->\s*[\w:<>]+\s*)?\{', inside):
+            report(at, 'lambda', 'name the lambda first and std::move it in')
+        elif '{' in inside:
+            report(at, 'braces', 'build the value in a named local first')
+        elif '{' in before and not re.search(r'\)\s*(const\s*)?(->[^{]*)?\{', before):
+            report(at, 'braces', 'build the value in a named local first')
+        if (start, end) == last_statement:
+            report(at, 'several', 'one co_await in a statement')
+        last_statement = (start, end)
+    return findings
+
+
+GOOD = [
+    'auto const ok = co_await f(a, std::move(b));',
+    'auto [ec, n] = co_await s.async_read_some(asio::buffer(x), asio::as_tuple(asio::use_awaitable));',
+    'if (ok) { co_await f(); } else { co_await g(); }',
+    'for (auto& x : xs) { co_await x.stop(); }',
+    'auto r = co_await c.send(std::move(req), base::deadline::after(std::chrono::seconds(5)));',
+    '// if (co_await x)\nconst char* s = "while (co_await y)";',
+    'co_return co_await f();',
+    'case 1: co_await f(); break;',
+]
+BAD = [
+    ('condition', 'if (co_await f()) {}'),
+    ('condition', 'while ((co_await f()) > 1) {}'),
+    ('condition', '} else if (!co_await f()) {}'),
+    ('condition', 'for (; co_await f();) {}'),
+    ('ternary', 'auto x = c ? (co_await f()).m : y;'),
+    ('lambda', 'co_await co_spawn(ex, [s]() -> asio::awaitable<void> { co_return; }, asio::use_awaitable);'),
+    ('braces', 'co_await f({.a = 1});'),
+    ('braces', 'co_await f(Agg{1, s});'),
+    ('several', 'auto x = g(co_await f(), co_await h());'),
+    ('detached', 'asio::co_spawn(ex, f(), asio::detached);'),
+]
+
+
+def self_test():
+    for text in GOOD:
+        found = check('task<void> t() {\n' + text + '\n}')
+        assert not found, (text, found)
+    for rule, text in BAD:
+        found = check('task<void> t() {\n' + text + '\n}')
+        assert rule in [r for _, r, _ in found], (rule, text, found)
+
+
+def main(arguments):
+    if arguments == ['--self-test']:
+        self_test()
+        return 0
+    failed = False
+    for path in arguments:
+        with open(path, encoding='utf-8') as file:
+            for line, rule, message in check(file.read()):
+                print(f'{path}:{line}: [{rule}] {message}')
+                failed = True
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
