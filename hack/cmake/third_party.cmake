@@ -22,6 +22,13 @@ endif()
 function(codeexec_use_asio_pch target)
   target_link_libraries(${target} PRIVATE codeexec_asio nlohmann_json::nlohmann_json)
   if(CODEEXEC_PCH)
+    # The compiler takes a precompiled header only with the very code model it was made with; CMake would compile a
+    # program with -fPIE and a library with -fPIC.
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")
+      set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${target} PRIVATE -fPIC)
+    endif()
     target_precompile_headers(${target} REUSE_FROM codeexec_asio_pch)
   endif()
 endfunction()

@@ -39,6 +39,12 @@ class error {
   static error from_status(int http_status, std::string_view body,
                            std::optional<std::chrono::seconds> retry_after = std::nullopt);
 
+  /// The same error, saying what was being done: "POST /apis/batch/v1/namespaces/a/jobs". Never a header or a body.
+  error& in(std::string context) {
+    context_ = std::move(context);
+    return *this;
+  }
+
   error_kind kind() const { return kind_; }
   int http_status() const { return http_status_; }         ///< 0 where no answer came
   std::string const& reason() const { return reason_; }    ///< Status.reason: "NotFound", "Conflict", ...
@@ -61,8 +67,8 @@ class error {
   bool is_unauthorized() const { return kind_ == error_kind::api && http_status_ == 401; }
   /// The namespace is being deleted: nothing can be created in it any more.
   bool is_namespace_terminating() const;
-  /// May the same request succeed later without anybody changing anything? (transport, timeouts, 409 conflict, 429,
-  /// 5xx)
+  /// May the same request succeed later without anybody changing anything? (transport, timeouts, a body cut short by
+  /// something in between, 409 conflict, 429, 5xx)
   bool is_retryable() const;
 
   /// "POST .../jobs: 403 Forbidden: pods is forbidden: ..." for logs and people.
@@ -71,6 +77,7 @@ class error {
  private:
   error_kind kind_;
   int http_status_ = 0;
+  std::string context_;
   std::string reason_;
   std::string message_;
   std::vector<status_cause> causes_;
