@@ -113,6 +113,7 @@ struct CodeExecutionStatus {
   std::optional<OutputStatus> output;
   std::string startTime;
   std::string completionTime;
+  std::string duration;  ///< usage.wallMillis for people: format_duration() of duration.hpp; a printer column
   std::optional<Timeline> timeline;
   std::optional<Usage> usage;
   std::string jobName;

@@ -2,6 +2,9 @@
 // else.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace codeexec::api {
@@ -28,6 +31,8 @@ inline constexpr std::string_view pending = "Pending";
 inline constexpr std::string_view running = "Running";
 inline constexpr std::string_view succeeded = "Succeeded";
 inline constexpr std::string_view failed = "Failed";
+
+inline constexpr std::array all{pending, running, succeeded, failed};
 }  // namespace phases
 
 namespace reasons {
@@ -60,6 +65,29 @@ inline constexpr std::string_view pulling_image = "PullingImage";
 inline constexpr std::string_view starting = "Starting";
 // while running
 inline constexpr std::string_view running = "Running";
+
+/// In the order of the contract; `completed` alone goes with Succeeded.
+inline constexpr std::array final_ones{completed,
+                                       non_zero_exit,
+                                       signaled,
+                                       timed_out,
+                                       oom_killed,
+                                       cancelled,
+                                       startup_timed_out,
+                                       image_pull_failed,
+                                       unschedulable,
+                                       quota_exceeded,
+                                       runtime_class_missing,
+                                       pod_rejected,
+                                       sandbox_unverified,
+                                       evicted,
+                                       node_lost,
+                                       output_lost,
+                                       invalid_spec,
+                                       policy_violation,
+                                       source_missing,
+                                       internal_error};
+inline constexpr std::array passing_ones{queued, suspended, scheduling, pulling_image, starting, running};
 }  // namespace reasons
 
 namespace conditions {
@@ -70,15 +98,46 @@ inline constexpr std::string_view complete = "Complete";
 inline constexpr std::string_view failed = "Failed";
 }  // namespace conditions
 
-/// Bounds that the CRD and the code share.
+/// Values that a spec field may take.
+namespace network_modes {
+inline constexpr std::string_view deny = "Deny";
+inline constexpr std::string_view allow = "Allow";
+}  // namespace network_modes
+
+namespace cleanup_policies {
+inline constexpr std::string_view delete_ = "Delete";
+inline constexpr std::string_view retain = "Retain";
+}  // namespace cleanup_policies
+
+/// The resources that requests and limits may name.
+namespace resource_names {
+inline constexpr std::string_view cpu = "cpu";
+inline constexpr std::string_view memory = "memory";
+inline constexpr std::string_view ephemeral_storage = "ephemeral-storage";
+}  // namespace resource_names
+
+/// Environment variables with this prefix belong to the operator and the runner.
+inline constexpr std::string_view reserved_env_prefix = "CODEEXEC_";
+
+/// Bounds and defaults that the CRD and the code share; a test compares them.
 namespace limits {
 inline constexpr int max_code_bytes = 256 * 1024;
-inline constexpr int max_source_bytes =
-    1024 * 1024;  ///< code through codeFrom; also code and files together (one ConfigMap)
+/// Code through codeFrom; also code, files and stdin together (they share one ConfigMap).
+inline constexpr int max_source_bytes = 1024 * 1024;
 inline constexpr int default_output_bytes = 64 * 1024;  ///< per stream
 inline constexpr int max_output_bytes = 256 * 1024;     ///< per stream
 inline constexpr int default_timeout_seconds = 300;
 inline constexpr int default_startup_timeout_seconds = 300;
+inline constexpr int max_timeout_seconds = 7 * 24 * 3600;  ///< of both timeouts
+inline constexpr std::int64_t max_ttl_seconds = 2147483647;
+inline constexpr std::size_t max_files = 256;
+inline constexpr std::size_t max_path_bytes = 1024;
+inline constexpr std::size_t max_path_part_bytes = 255;
+inline constexpr std::size_t max_args = 1024;
+inline constexpr std::size_t max_command_parts = 64;
+inline constexpr std::size_t max_env = 256;
+/// One argument or one environment value: well below what one execve() takes in one string (128 KiB).
+inline constexpr std::size_t max_argument_bytes = 32 * 1024;
 }  // namespace limits
 
 }  // namespace codeexec::api

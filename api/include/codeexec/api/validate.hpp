@@ -2,6 +2,7 @@
 // may have been stored before a rule was, or on a cluster without CEL.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,8 @@ std::vector<violation> validate(CodeExecutionSpec const& spec);
 std::string describe(std::vector<violation> const& violations, std::size_t max = 5);
 
 /// A workspace path: relative, without empty, "." or ".." parts, without NUL or control characters, no part starting
-/// with
-/// ".." (the kubelet keeps those for itself), at most 255 bytes a part and 1024 in all. Empty where it is fine, else
-/// why not.
+/// with ".." (the kubelet keeps those for itself), at most 255 bytes a part and 1024 in all. Empty where it is fine,
+/// else why not.
 std::string check_workspace_path(std::string const& path);
 
 }  // namespace codeexec::api
