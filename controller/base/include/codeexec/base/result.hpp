@@ -13,6 +13,8 @@ namespace codeexec::base {
 struct error {
   std::string message;
 
+  /// Only because Boost's result::error() wants one for the case that there is no error.
+  error() = default;
   explicit error(std::string text) : message(std::move(text)) {}
 };
 

@@ -32,6 +32,8 @@ struct status_cause {
 /// A failed request. Built by the client (transport) or from_status() (the server's own word).
 class error {
  public:
+  /// Only because Boost's result::error() wants one for the case that there is no error.
+  error() = default;
   error(error_kind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
 
   /// From a non-2xx answer. `body` is a metav1.Status, or whatever a proxy in between wrote; `retry_after` the header's
@@ -75,7 +77,7 @@ class error {
   std::string describe() const;
 
  private:
-  error_kind kind_;
+  error_kind kind_ = error_kind::protocol;
   int http_status_ = 0;
   std::string context_;
   std::string reason_;

@@ -1,0 +1,145 @@
+// A store that fills itself: one kind of object, decoded into the type the operator works with, from one or several
+// namespaces.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "codeexec/async/event.hpp"
+#include "codeexec/async/task_group.hpp"
+#include "codeexec/runtime/reflector.hpp"
+#include "codeexec/runtime/store.hpp"
+
+namespace codeexec::runtime {
+
+/// What a controller must know of an informer.
+class informer_base {
+ public:
+  informer_base(informer_base const&) = delete;
+  informer_base& operator=(informer_base const&) = delete;
+  virtual ~informer_base() = default;
+
+  /// For logs: the plural of the kind.
+  std::string const& name() const { return name_; }
+  /// Whether every namespace has been listed once. Never turns back.
+  bool has_synced() const { return synced_.is_set(); }
+  /// True: synced. False: the waiting task was cancelled.
+  kube::task<bool> wait_synced() { return synced_.wait(); }
+
+ protected:
+  informer_base(boost::asio::any_io_executor const& executor, std::string name)
+      : name_(std::move(name)), synced_(executor) {}
+  void set_synced() { synced_.set(); }
+
+ private:
+  std::string name_;
+  async::event synced_;
+};
+
+struct informer_options {
+  kube::resource type;
+  std::vector<std::string> namespaces;  ///< none: all
+  std::string label_selector;
+  std::string field_selector;
+  watch_policy policy;
+};
+
+/// Lifetime: the client and the clock outlive it; it outlives the group that start() was given. Thread: the client's.
+template <class T>
+class informer final : public informer_base {
+ public:
+  /// Never throws for what the object looks like; the error is a sentence that names the field.
+  using decode_function = std::function<base::result<T>(nlohmann::json const&)>;
+
+  informer(boost::asio::any_io_executor const& executor, kube::client& client, informer_options options,
+           decode_function decode, base::clock const& clock, base::rng random)
+      : informer_base(executor, std::string(options.type.plural)), decode_(std::move(decode)) {
+    if (options.namespaces.empty()) options.namespaces.emplace_back();
+    for (auto& ns : options.namespaces) {
+      collection what{options.type, std::move(ns), options.label_selector, options.field_selector};
+      base::rng own(random());
+      scopes_.push_back(std::make_unique<scope>(*this, client, std::move(what), clock, options.policy, own));
+    }
+    unsynced_ = scopes_.size();
+  }
+
+  /// Add indices and handlers here, before start().
+  store<T>& objects() { return store_; }
+  store<T> const& objects() const { return store_; }
+
+  /// One task a namespace, each ending when the group is stopped.
+  void start(async::task_group& group) {
+    for (auto& one : scopes_) {
+      auto task = one->source.run();
+      group.spawn("reflector " + name(), std::move(task));
+    }
+  }
+
+  /// Summed over the namespaces.
+  watch_counters counters() const {
+    watch_counters sum;
+    for (auto const& one : scopes_)
+      sum += one->source.counters();
+    return sum;
+  }
+
+ private:
+  struct scope final : object_sink {
+    scope(informer& owner, kube::client& client, collection what, base::clock const& clock, watch_policy policy,
+          base::rng random)
+        : owner_(owner), ns_(what.ns), source(client, std::move(what), *this, clock, policy, random) {}
+
+    void list_started() override {
+      listed_.clear();
+      unreadable_.clear();
+    }
+    base::result<void> listed(object_id id, nlohmann::json const& object) override {
+      auto decoded = owner_.decode_(object);
+      if (!decoded) {
+        unreadable_.push_back(std::move(id.key));
+        return decoded.error();
+      }
+      listed_.emplace_back(std::move(id), std::make_shared<T const>(std::move(*decoded)));
+      return {};
+    }
+    void list_complete() override {
+      owner_.store_.replace(ns_, std::exchange(listed_, {}), std::exchange(unreadable_, {}));
+      if (std::exchange(synced_, true)) return;
+      if (--owner_.unsynced_ == 0) owner_.set_synced();
+    }
+    base::result<void> applied(object_id id, nlohmann::json const& object) override {
+      auto decoded = owner_.decode_(object);
+      if (!decoded) return decoded.error();
+      owner_.store_.apply(std::move(id), std::make_shared<T const>(std::move(*decoded)));
+      return {};
+    }
+    base::result<void> deleted(object_id id, nlohmann::json const& object) override {
+      auto decoded = owner_.decode_(object);
+      if (!decoded) {
+        owner_.store_.erase(std::move(id.key));
+        return decoded.error();
+      }
+      owner_.store_.erase(std::move(id.key), std::make_shared<T const>(std::move(*decoded)));
+      return {};
+    }
+
+    informer& owner_;
+    std::string ns_;
+    std::vector<std::pair<object_id, typename store<T>::pointer>> listed_;
+    std::vector<object_key> unreadable_;
+    bool synced_ = false;
+    reflector source;
+  };
+
+  decode_function decode_;
+  store<T> store_;
+  std::vector<std::unique_ptr<scope>> scopes_;
+  std::size_t unsynced_ = 0;
+};
+
+}  // namespace codeexec::runtime

@@ -1,0 +1,82 @@
+// Keeps a sink up to date with one collection of an API server: the thin part that turns watch_fsm's actions into
+// calls.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "codeexec/base/result.hpp"
+#include "codeexec/base/time.hpp"
+#include "codeexec/kube_client/client.hpp"
+#include "codeexec/kube_core/resource.hpp"
+#include "codeexec/runtime/store.hpp"
+#include "codeexec/runtime/watch_fsm.hpp"
+
+namespace codeexec::runtime {
+
+/// Where a reflector puts what it learns. Every call is on the reflector's thread and does not throw for what an object
+/// looks like: an object that cannot be decoded is an error that says which field is wrong.
+class object_sink {
+ public:
+  object_sink() = default;
+  object_sink(object_sink const&) = delete;
+  object_sink& operator=(object_sink const&) = delete;
+  virtual ~object_sink() = default;
+
+  /// A list begins (again): what was listed before and not completed is void.
+  virtual void list_started() = 0;
+  virtual base::result<void> listed(object_id id, nlohmann::json const& object) = 0;
+  /// What was listed since list_started() is all there is.
+  virtual void list_complete() = 0;
+  virtual base::result<void> applied(object_id id, nlohmann::json const& object) = 0;
+  /// `object` is the last state. An error means that only the state was unreadable; the object is gone all the same.
+  virtual base::result<void> deleted(object_id id, nlohmann::json const& object) = 0;
+};
+
+/// What to reflect.
+struct collection {
+  kube::resource type;
+  std::string ns;  ///< empty: every namespace
+  std::string label_selector;
+  std::string field_selector;
+};
+
+/// Lifetime: the client, the sink and the clock outlive run(). Thread: the client's executor.
+class reflector {
+ public:
+  reflector(kube::client& client, collection what, object_sink& sink, base::clock const& clock, watch_policy policy,
+            base::rng random);
+
+  /// Lists and watches until it is cancelled; never ends by itself, whatever the server answers: every failure is
+  /// logged, counted, and tried again after a backoff. Run once, by a task_group.
+  kube::task<void> run();
+
+  watch_counters const& counters() const { return fsm_.counters(); }
+  /// Objects and lines that could not be decoded, each logged with its name where it has one.
+  std::uint64_t malformed() const { return malformed_; }
+
+ private:
+  using action = watch_fsm::action;
+
+  kube::task<action> list(list_action a);
+  kube::task<action> open(watch_action a);
+  kube::task<action> read(read_action a);
+  /// The page's items to the sink; nothing where the body is no list.
+  base::result<action> take_page(std::string const& body);
+  action take_line(std::string_view line);
+  action failed(std::string_view doing, kube::error const& e, action next) const;
+  void report_malformed(object_key const& key, std::string_view problem);
+  base::steady_time now() const { return clock_.steady_now(); }
+
+  kube::client& client_;
+  collection what_;
+  object_sink& sink_;
+  base::clock const& clock_;
+  watch_fsm fsm_;
+  std::unique_ptr<kube::byte_stream> stream_;
+  std::uint64_t malformed_ = 0;
+};
+
+}  // namespace codeexec::runtime

@@ -1,0 +1,215 @@
+#include "codeexec/runtime/watch_fsm.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace codeexec::runtime {
+namespace {
+
+/// The server is behind the version we have seen (another API server than last time, or a restored etcd). It says so by
+/// a cause, which is all that tells it from an ordinary 504.
+bool is_version_too_large(kube::error const& e) {
+  return std::any_of(e.causes().begin(), e.causes().end(),
+                     [](kube::status_cause const& c) { return c.reason == "ResourceVersionTooLarge"; }) ||
+         e.message().find("Too large resource version") != std::string::npos;
+}
+
+/// Refusals that say nothing about the version we asked for: the server or our rights are in trouble.
+bool is_servers_trouble(kube::error const& e) {
+  if (e.kind() != kube::error_kind::api) return true;
+  return e.http_status() == 429 || e.http_status() == 401 || e.http_status() == 403 || e.http_status() >= 502;
+}
+
+bool is_start_of_time(std::string_view version) {
+  return version.empty() || version == "0";
+}
+
+}  // namespace
+
+watch_counters& watch_counters::operator+=(watch_counters const& more) {
+  lists += more.lists;
+  pages += more.pages;
+  watches += more.watches;
+  events += more.events;
+  bookmarks += more.bookmarks;
+  expired += more.expired;
+  failures += more.failures;
+  return *this;
+}
+
+watch_fsm::watch_fsm(watch_policy policy, base::rng random)
+    : policy_(policy),
+      random_(random),
+      backoff_(policy.backoff_initial, policy.backoff_maximum, 2.0, policy.backoff_jitter) {}
+
+watch_fsm::action watch_fsm::start(base::steady_time now) {
+  return list_first(now);
+}
+
+watch_fsm::action watch_fsm::list_first(base::steady_time now) {
+  state_ = state_of::listing;
+  listing_pages_ = false;
+  list_unpaged_ = expired_continues_ >= policy_.paged_list_tries;
+  ++counters_.lists;
+  list_action a;
+  a.first_page = true;
+  a.limit = list_unpaged_ ? 0 : policy_.page_size;
+  a.by = now + policy_.list_timeout;
+  switch (from_) {
+    case list_from::beginning:
+      if (policy_.first_list_from_cache) a.resource_version = "0";
+      break;
+    case list_from::last_version:
+      a.resource_version = version_;
+      // Said aloud, because a version with a limit and without a match means Exact, which is soon compacted away.
+      if (!is_start_of_time(version_)) a.resource_version_match = "NotOlderThan";
+      break;
+    case list_from::newest:
+      break;
+  }
+  return a;
+}
+
+watch_fsm::action watch_fsm::list_next(std::string_view continue_token, base::steady_time now) {
+  list_action a;
+  a.first_page = false;
+  a.limit = list_unpaged_ ? 0 : policy_.page_size;
+  // The token carries the version; naming one beside it is refused.
+  a.continue_token = continue_token;
+  a.by = now + policy_.list_timeout;
+  return a;
+}
+
+watch_fsm::action watch_fsm::on_list_page(std::string_view resource_version, std::string_view continue_token,
+                                          base::steady_time now) {
+  assert(state_ == state_of::listing);
+  ++counters_.pages;
+  listing_pages_ = true;
+  if (!continue_token.empty()) return list_next(continue_token, now);
+  version_ = resource_version;
+  from_ = list_from::last_version;
+  expired_continues_ = 0;
+  refused_watches_ = 0;
+  return open_watch(true, now);
+}
+
+watch_fsm::action watch_fsm::on_list_error(kube::error const& e, base::steady_time now) {
+  assert(state_ == state_of::listing);
+  if (e.is_gone()) {
+    if (listing_pages_) {
+      // The list took longer than the server keeps its past; the pages we have belong to no state that can be
+      // completed.
+      ++expired_continues_;
+    }
+    return expired(now);
+  }
+  if (is_version_too_large(e)) from_ = list_from::newest;
+  return fail(resume_with::list, now, e.retry_after());
+}
+
+watch_fsm::action watch_fsm::open_watch(bool list_complete, base::steady_time now) {
+  state_ = state_of::opening;
+  // Spread, so that watches that began together (an API server restarted) do not end together for ever after.
+  std::uniform_int_distribution<std::int64_t> spread(policy_.watch_timeout_min.count(),
+                                                     policy_.watch_timeout_max.count());
+  watch_timeout_ = std::chrono::seconds(spread(random_));
+  synthetic_events_ = is_start_of_time(version_);
+  any_event_ = false;
+  watch_action a;
+  a.list_complete = list_complete;
+  a.resource_version = version_;
+  a.timeout = watch_timeout_;
+  a.by = now + policy_.open_timeout;
+  return a;
+}
+
+watch_fsm::action watch_fsm::on_watch_opened(base::steady_time now) {
+  assert(state_ == state_of::opening);
+  state_ = state_of::watching;
+  ++counters_.watches;
+  opened_ = now;
+  read_by_ = now + watch_timeout_ + policy_.idle_margin;
+  return read_on();
+}
+
+watch_fsm::action watch_fsm::on_watch_refused(kube::error const& e, base::steady_time now) {
+  assert(state_ == state_of::opening);
+  if (e.is_gone()) return expired(now);
+  if (is_version_too_large(e)) {
+    from_ = list_from::newest;
+    return fail(resume_with::list, now, e.retry_after());
+  }
+  if (!is_servers_trouble(e) && ++refused_watches_ >= policy_.refused_watch_tries) {
+    // Perhaps the version is one this server never had (a restored backup). A new list finds out.
+    refused_watches_ = 0;
+    from_ = list_from::newest;
+    return fail(resume_with::list, now, e.retry_after());
+  }
+  return fail(resume_with::watch, now, e.retry_after());
+}
+
+watch_fsm::action watch_fsm::read_on() const {
+  return read_action{read_by_};
+}
+
+watch_fsm::action watch_fsm::on_watch_event(watch_event_type type, std::string_view resource_version) {
+  assert(state_ == state_of::watching);
+  any_event_ = true;
+  refused_watches_ = 0;
+  ++(type == watch_event_type::bookmark ? counters_.bookmarks : counters_.events);
+  // Whatever is not an addition comes after the list that such a watch begins with.
+  if (type != watch_event_type::added) synthetic_events_ = false;
+  if (!resource_version.empty() && !synthetic_events_) version_ = resource_version;
+  return read_on();
+}
+
+watch_fsm::action watch_fsm::on_watch_error_event(kube::error const& e, base::steady_time now) {
+  assert(state_ == state_of::watching);
+  if (e.is_gone()) return expired(now);
+  if (is_version_too_large(e)) from_ = list_from::newest;
+  // The stream said nothing about which changes it left out: start over from a list.
+  return fail(resume_with::list, now, e.retry_after());
+}
+
+watch_fsm::action watch_fsm::on_watch_garbage(base::steady_time now) {
+  assert(state_ == state_of::watching);
+  // Not from a cache: it may still stand before the change that was lost, and would lead back to the same line.
+  from_ = list_from::newest;
+  return fail(resume_with::list, now);
+}
+
+watch_fsm::action watch_fsm::on_watch_ended(base::steady_time now) {
+  assert(state_ == state_of::watching);
+  if (!any_event_ && now - opened_ < policy_.very_short_watch) return fail(resume_with::watch, now);
+  return open_watch(false, now);
+}
+
+watch_fsm::action watch_fsm::on_watch_broken(kube::error const& e, base::steady_time now) {
+  assert(state_ == state_of::watching);
+  return fail(resume_with::watch, now, e.retry_after());
+}
+
+watch_fsm::action watch_fsm::expired(base::steady_time now) {
+  ++counters_.expired;
+  from_ = list_from::newest;
+  return fail(resume_with::list, now);
+}
+
+watch_fsm::action watch_fsm::fail(resume_with next, base::steady_time now,
+                                  std::optional<std::chrono::seconds> retry_after) {
+  ++counters_.failures;
+  state_ = state_of::waiting;
+  resume_ = next;
+  if (healthy_since_ && now - *healthy_since_ >= policy_.healthy_after) backoff_.reset();
+  auto delay = backoff_.next(random_);
+  if (retry_after) delay = std::max<std::chrono::milliseconds>(delay, *retry_after);
+  healthy_since_ = now + delay;
+  return wait_action{delay};
+}
+
+watch_fsm::action watch_fsm::on_wait_over(base::steady_time now) {
+  assert(state_ == state_of::waiting);
+  return resume_ == resume_with::list ? list_first(now) : open_watch(false, now);
+}
+
+}  // namespace codeexec::runtime
