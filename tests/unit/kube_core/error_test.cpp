@@ -1,0 +1,110 @@
+#include "codeexec/kube_core/error.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "transcripts.hpp"
+
+namespace {
+using namespace std::chrono_literals;
+using codeexec::kube::error;
+using codeexec::kube::error_kind;
+
+/// The recorded answer with this status and reason.
+error recorded(int status, std::string const& reason, std::string const& method) {
+  for (auto const& one : codeexec::testing::transcript("statuses.jsonl")) {
+    if (one["status"] == status && one["body"].value("reason", "") == reason && one["method"] == method)
+      return error::from_status(status, one["body"].dump());
+  }
+  throw std::runtime_error("not recorded: " + reason);
+}
+
+TEST(Error, RecordedAnswersAreToldApart) {
+  EXPECT_TRUE(recorded(404, "NotFound", "GET").is_not_found());
+  EXPECT_TRUE(recorded(409, "AlreadyExists", "POST").is_already_exists());
+  EXPECT_FALSE(recorded(409, "AlreadyExists", "POST").is_conflict());
+  EXPECT_TRUE(recorded(409, "Conflict", "PUT").is_conflict());
+  EXPECT_TRUE(recorded(409, "Conflict", "DELETE").is_conflict());
+  EXPECT_TRUE(recorded(410, "Expired", "GET").is_gone());
+  EXPECT_TRUE(recorded(401, "Unauthorized", "GET").is_unauthorized());
+  EXPECT_TRUE(recorded(403, "Forbidden", "GET").is_forbidden());
+  EXPECT_TRUE(recorded(422, "Invalid", "POST").is_invalid());
+}
+
+TEST(Error, OnlyAStaleWriteAmongTheRecordedAnswersIsWorthARepetition) {
+  for (auto const& one : codeexec::testing::transcript("statuses.jsonl")) {
+    auto const e = error::from_status(one["status"], one["body"].dump());
+    EXPECT_EQ(e.is_retryable(), e.is_conflict()) << e.describe();
+    EXPECT_EQ(e.message(), one["body"]["message"]);
+    EXPECT_EQ(e.kind(), error_kind::api);
+  }
+}
+
+TEST(Error, InvalidNamesTheFields) {
+  auto const e = recorded(422, "Invalid", "POST");
+  ASSERT_FALSE(e.causes().empty());
+  EXPECT_EQ(e.causes()[0].field, "metadata.name");
+  EXPECT_EQ(e.causes()[0].reason, "FieldValueInvalid");
+}
+
+TEST(Error, NamespaceThatIsBeingDeletedIsRecognised) {
+  bool seen = false;
+  for (auto const& one : codeexec::testing::transcript("statuses.jsonl")) {
+    auto const e = error::from_status(one["status"], one["body"].dump());
+    auto const said = e.message().find("being terminated") != std::string::npos;
+    EXPECT_EQ(e.is_namespace_terminating(), said) << e.describe();
+    seen = seen || said;
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST(Error, ServersWishToWaitIsHeard) {
+  auto const body =
+      R"({"kind":"Status","reason":"TooManyRequests","message":"slow down","details":{"retryAfterSeconds":7}})";
+  EXPECT_EQ(error::from_status(429, body).retry_after(), 7s);
+  EXPECT_EQ(error::from_status(429, body, 2s).retry_after(), 2s);
+  EXPECT_TRUE(error::from_status(429, body).is_retryable());
+  EXPECT_EQ(error::from_status(429, "").retry_after(), std::nullopt);
+}
+
+TEST(Error, ProxysPageBecomesOneShortPrintableLine) {
+  auto const e = error::from_status(503, "<html>\n\t<b>no\x1b[31m healthy upstream</b>\r\n" + std::string(5000, 'x'));
+  EXPECT_EQ(e.reason(), "ServiceUnavailable");
+  EXPECT_EQ(e.message().substr(0, 37), "<html> <b>no [31m healthy upstream</b");
+  EXPECT_LE(e.message().size(), 260U);
+  EXPECT_TRUE(e.is_retryable());
+  for (char const c : e.message())
+    EXPECT_GE(c, ' ');
+}
+
+TEST(Error, AnyBodyGivesAnError) {
+  for (std::string const body :
+       {"", "null", "[]", "{", "{\"kind\":\"Status\",\"details\":3,\"message\":[]}",
+        "{\"kind\":\"Status\",\"details\":{\"causes\":[1,{\"field\":2}],\"retryAfterSeconds\":-1}}", "\xff\xfe"}) {
+    auto const e = error::from_status(500, body);
+    EXPECT_EQ(e.http_status(), 500);
+    EXPECT_TRUE(e.is_retryable());
+    EXPECT_FALSE(e.message().empty());
+    EXPECT_FALSE(e.retry_after());
+  }
+}
+
+TEST(Error, DescriptionSaysWhatWasDoneAndWhatCameBack) {
+  auto e = recorded(404, "NotFound", "GET");
+  e.in("GET /apis/example.dev/v1/namespaces/transcripts/widgets/none");
+  EXPECT_EQ(
+      e.describe(),
+      "GET /apis/example.dev/v1/namespaces/transcripts/widgets/none: 404 NotFound: widgets.example.dev \"none\" not "
+      "found");
+  EXPECT_EQ(error(error_kind::timeout, "no answer within 5 s").describe(), "timeout: no answer within 5 s");
+}
+
+TEST(Error, TransportFailuresMayHealAndConfigurationDoesNot) {
+  for (auto const kind : {error_kind::timeout, error_kind::connect, error_kind::tls, error_kind::connection,
+                          error_kind::protocol, error_kind::decode})
+    EXPECT_TRUE(error(kind, "").is_retryable());
+  EXPECT_FALSE(error(error_kind::cancelled, "").is_retryable());
+  EXPECT_FALSE(error(error_kind::config, "").is_retryable());
+}
+
+}  // namespace
