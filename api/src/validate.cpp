@@ -287,10 +287,10 @@ std::vector<violation> validate(CodeExecutionSpec const& spec) {
   check_arguments(spec.args, "spec.args", limits::max_args, out);
   check_env(spec, out);
   check_image(spec, out);
-  check_arguments(spec.command, "spec.command", limits::max_command_parts, out);
   if (!spec.command.empty() && spec.command.front().empty()) {
     out.push_back({"spec.command[0]", "must name a program"});
   }
+  check_arguments(spec.command, "spec.command", limits::max_command_parts, out);
   check_range(spec.timeoutSeconds, 1, limits::max_timeout_seconds, "spec.timeoutSeconds", out);
   check_range(spec.startupTimeoutSeconds, 1, limits::max_timeout_seconds, "spec.startupTimeoutSeconds", out);
   check_resources(spec, out);
