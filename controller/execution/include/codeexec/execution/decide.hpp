@@ -1,0 +1,150 @@
+// What to do next about one CodeExecution, decided from what is known of it: no I/O, no clock, no memory of its own.
+//
+// The order of an execution's life, and why it is this one:
+//
+//   finalizer -> Job -> input ConfigMap -> (the pod runs) -> status, final -> Job deleted -> ... -> finalizer removed
+//
+// The Job is the claim: its name is deterministic, so that two operators, or one that was killed in between, make one.
+// The ConfigMap is owned by the Job and is the starting signal: a pod without it cannot start. So it goes with the Job,
+// whoever deletes that, and a Job that lost its operator before the signal has run nothing.
+// A Job that was there and is gone is never made again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "codeexec/api/code_execution.hpp"
+#include "codeexec/base/result.hpp"
+#include "codeexec/base/time.hpp"
+#include "codeexec/execution/build.hpp"
+#include "codeexec/execution/config.hpp"
+#include "codeexec/execution/log_frames.hpp"
+#include "codeexec/kube_core/job.hpp"
+#include "codeexec/kube_core/pod.hpp"
+
+namespace codeexec::execution {
+
+/// What became of reading the container's log.
+struct log_state {
+  enum class progress {
+    none,       ///< never tried, or the try may be repeated
+    following,  ///< a follower is at it
+    broken,     ///< the follower lost the stream; the log is read once more at the end
+    ended,      ///< read to its end, in order
+    failed,     ///< cannot be had (any more): `failure` says why
+  };
+  progress state = progress::none;
+  std::string failure;
+  std::shared_ptr<log_capture const> frames;  ///< null where nothing was read; otherwise also what broke off
+};
+
+/// The API server would not make the Job or the ConfigMap, and said why.
+struct refusal {
+  enum class kind { invalid, forbidden, quota, name_taken };
+  kind what = kind::forbidden;
+  std::string message;
+  base::wall_time at{};
+};
+
+/// What this process knows of an execution beyond the objects. Losing it (a restart) costs a request or two, never a
+/// result and never a second run.
+struct memory {
+  base::wall_time accepted{};                     ///< the startup clock's zero: first seen, and not suspended
+  std::string token;                              ///< for the runner, should this process make the Job
+  std::string runner_config_map;                  ///< name of the runner's ConfigMap
+  bool finalizer_by_us = false;                   ///< this process put it: nobody else was here before
+  std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
+  bool job_ruled_out = false;                     ///< the server was asked and has no Job of the name
+  std::optional<base::wall_time> job_created;
+  bool input_ready = false;                    ///< the input ConfigMap was made, or found to be ours
+  std::optional<base::wall_time> job_deleted;  ///< when this process asked for it
+  std::optional<refusal> refused;              ///< of the Job's or the ConfigMap's creation
+  std::string pod_refusal;                     ///< why the Job controller cannot make the pod: its Event's sentence
+  std::optional<base::wall_time> events_read;
+  std::optional<base::wall_time> result_seen;  ///< the result frame came
+  std::optional<base::wall_time> end_seen;     ///< the container was seen terminated, or its pod gone
+
+  /// The state that would be shown, and since when; what lasts less than `status_settle` is never written.
+  std::string shown_phase;
+  std::string shown_reason;
+  std::string shown_message;
+  base::wall_time shown_since{};
+};
+
+/// Everything that decide() looks at.
+struct observed {
+  api::CodeExecution object;  ///< with the newest status that this process knows of
+  base::result<resolved_spec> resolved = base::error("not resolved");
+  std::shared_ptr<kube::Job const> job;  ///< as last seen
+  bool job_gone = false;                 ///< there was one, and it is no more
+  std::shared_ptr<kube::Pod const> pod;  ///< the Job's newest, as last seen
+  bool pod_gone = false;
+  log_state log;
+  memory known;
+};
+
+// Actions, in the order in which they must be done. Each is safe to repeat.
+struct add_finalizer {};
+/// The runner's ConfigMap must stand in the namespace, with the right content; a look not older than `max_age` will do.
+struct ensure_runner {
+  std::chrono::seconds max_age;
+};
+struct create_job {
+  nlohmann::json object;
+};
+struct create_input {
+  nlohmann::json object;
+  std::string sha256;
+};
+/// Ask the server for the Job: it should be there, or must be known not to be.
+struct find_job {};
+/// Ask for the Job's Events: why is there no pod?
+struct read_job_events {};
+struct follow_log {
+  std::string pod;
+};
+struct read_log {
+  std::string pod;
+};
+/// Background propagation, this very Job only.
+struct delete_job {
+  std::string uid;
+};
+struct remove_finalizer {};
+/// The CodeExecution itself: its ttlSecondsAfterFinished has passed.
+struct delete_execution {};
+
+using action = std::variant<add_finalizer, ensure_runner, create_job, create_input, find_job, read_job_events,
+                            follow_log, read_log, delete_job, remove_finalizer, delete_execution>;
+
+struct plan {
+  std::vector<action> actions;
+  /// To be written after the actions, in one patch. Absent where what stands is right, or not worth a write yet.
+  std::optional<api::CodeExecutionStatus> status;
+  /// Look again then, though nothing may have happened.
+  std::optional<std::chrono::milliseconds> requeue_after;
+  // To be remembered for the next call.
+  std::string shown_phase;
+  std::string shown_reason;
+  std::string shown_message;
+  base::wall_time shown_since{};
+};
+
+plan decide(observed const& seen, base::wall_time now, config const& with);
+
+/// Reads the Job controller's FailedCreate sentence: the reason that it stands for, empty where waiting may help and
+/// nothing is known; and whether waiting may help.
+struct refusal_reading {
+  std::string_view reason;
+  bool may_heal = true;
+};
+refusal_reading read_pod_refusal(std::string_view message);
+/// The sentence without what changes from try to try (the name of the pod that was not made).
+std::string_view pod_refusal_sentence(std::string_view message);
+
+}  // namespace codeexec::execution

@@ -1,0 +1,728 @@
+#include "codeexec/execution/decide.hpp"
+
+#include <algorithm>
+
+#include "codeexec/api/names.hpp"
+#include "codeexec/api/validate.hpp"
+#include "codeexec/execution/status.hpp"
+
+namespace codeexec::execution {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+/// A container's log may end a little after its state says so; a result that is announced is worth this wait.
+constexpr auto log_patience = 10s;
+/// The kubelet says why a container was killed 1 to 2 s after the runner's own report.
+constexpr auto kill_reason_patience = 3s;
+/// Watches of Jobs and Pods are two: news of one may come before older news of the other.
+constexpr auto watch_skew = 3s;
+/// The Job controller makes a pod within milliseconds, or says why it cannot.
+constexpr auto pod_patience = 1s;
+constexpr auto event_interval = 5s;
+/// How long a look at the runner's ConfigMap holds, and how long where a pod does not get ahead.
+constexpr auto runner_memory = 60s;
+constexpr auto stuck_after = 5s;
+/// Before a refused creation is tried again.
+constexpr auto refusal_interval = 5s;
+/// What the kubelet needs beyond the grace period to report a stopped pod; after that its node is taken for lost.
+constexpr auto stop_patience = 60s;
+
+std::string seconds_text(std::chrono::seconds s) {
+  return std::to_string(s.count()) + " s";
+}
+
+class decider {
+ public:
+  decider(observed const& seen, base::wall_time now, config const& with) : o_(seen), now_(now), with_(with) {
+    if (o_.pod) container_ = o_.pod->status.container(container_name);
+  }
+
+  plan run() {
+    plan_.shown_phase = o_.known.shown_phase;
+    plan_.shown_reason = o_.known.shown_reason;
+    plan_.shown_message = o_.known.shown_message;
+    plan_.shown_since = o_.known.shown_since;
+
+    if (o_.object.metadata.being_deleted()) {
+      let_go();
+    } else if (o_.object.status.is_final()) {
+      clean_up();
+    } else if (!o_.resolved) {
+      finish({api::reasons::invalid_spec, o_.resolved.error().message, std::nullopt, false});
+    } else {
+      go_on();
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  // --- facts -------------------------------------------------------------------------------------------------------
+
+  bool ours() const { return o_.object.metadata.has_finalizer(std::string(api::cleanup_finalizer)); }
+  bool job_known() const { return o_.job != nullptr || o_.job_gone; }
+  bool job_there() const { return o_.job != nullptr && !o_.job_gone; }
+  bool cancelled() const { return o_.object.spec.cancel; }
+
+  kube::ContainerStateTerminated const* terminated() const {
+    return container_ != nullptr && container_->state.terminated ? &*container_->state.terminated : nullptr;
+  }
+  bool running() const { return container_ != nullptr && container_->state.running.has_value(); }
+  bool code_may_have_run() const { return running() || terminated() != nullptr; }
+
+  /// The Job controller ended it by the clock: the net under the runner's own.
+  bool deadline_exceeded() const {
+    if (!o_.job) return false;
+    for (char const* type : {"FailureTarget", "Failed"}) {
+      auto const* const c = o_.job->status.condition(type);
+      if (c != nullptr && c->status == "True" && c->reason == "DeadlineExceeded") return true;
+    }
+    return false;
+  }
+
+  /// Why the pod was taken away, where somebody says so; empty otherwise.
+  std::string disruption() const {
+    if (!o_.pod) return {};
+    if (o_.pod->status.reason == "Evicted") {
+      return o_.pod->status.message.empty() ? "the node was short of resources" : o_.pod->status.message;
+    }
+    auto const* const target = o_.pod->status.condition("DisruptionTarget");
+    if (target != nullptr && target->status == "True") {
+      return target->message.empty() ? target->reason : target->message;
+    }
+    return {};
+  }
+
+  bool runner_checked_within(std::chrono::seconds span) const {
+    return o_.known.runner_checked && !elapsed(*o_.known.runner_checked, span);
+  }
+
+  bool elapsed(base::wall_time since, std::chrono::seconds span) const { return now_ - since >= span; }
+
+  // --- plan building -----------------------------------------------------------------------------------------------
+
+  void act(action a) { plan_.actions.push_back(std::move(a)); }
+
+  void look_again_in(std::chrono::microseconds delay) {
+    auto const ms = std::max(std::chrono::ceil<milliseconds>(delay), milliseconds(1));
+    plan_.requeue_after = plan_.requeue_after ? std::min(*plan_.requeue_after, ms) : ms;
+  }
+  void look_again_at(base::wall_time then) { look_again_in(then > now_ ? then - now_ : 0us); }
+
+  void finish(conclusion const& end) {
+    plan_.status = make_final_status(o_, end, now_);
+    plan_.requeue_after.reset();
+  }
+
+  /// Shows a state that is not final: written once it has lasted, so that what is over within a second costs no write.
+  void show(std::string_view phase, std::string_view reason, std::string const& message, bool at_once = false) {
+    auto const& current = o_.object.status;
+    bool const same = plan_.shown_phase == phase && plan_.shown_reason == reason && plan_.shown_message == message;
+    if (!same) {
+      plan_.shown_phase = phase;
+      plan_.shown_reason = reason;
+      plan_.shown_message = message;
+      plan_.shown_since = now_;
+    }
+    bool const stands = current.phase == phase && current.reason == reason && current.message == message &&
+                        current.observedGeneration == o_.object.metadata.generation;
+    if (stands) return;
+    auto const due = plan_.shown_since + with_.status_settle;
+    if (at_once || now_ >= due) {
+      plan_.status = make_progress_status(o_, phase, reason, message, now_);
+    } else {
+      look_again_at(due);
+    }
+  }
+
+  // --- being deleted -----------------------------------------------------------------------------------------------
+
+  void let_go() {
+    if (!ours()) return;
+    if (!job_known() && !o_.object.status.jobName.empty() && !o_.object.status.is_final() && !o_.known.job_ruled_out) {
+      act(find_job{});
+      return;
+    }
+    if (!job_known() && !o_.object.status.is_final() && !o_.known.job_ruled_out && !o_.known.finalizer_by_us) {
+      // A predecessor may have made one that no watch has shown yet.
+      act(find_job{});
+      return;
+    }
+    if (job_there()) {
+      bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
+      if (!asked_not_long_ago) act(delete_job{o_.job->metadata.uid});
+      if (!o_.job->metadata.being_deleted() || asked_not_long_ago) look_again_in(10s);
+    }
+    bool const pod_stopped = !o_.pod || o_.pod_gone || terminated() != nullptr || o_.pod->status.phase == "Succeeded" ||
+                             o_.pod->status.phase == "Failed";
+    // A node that does not answer must not keep the object for ever: the Job is gone, and with it whatever would start
+    // the code again.
+    auto const since = o_.known.job_deleted.value_or(now_);
+    bool const waited_enough = elapsed(since, pod_grace_period(with_) + stop_patience);
+    if (!job_there() && (pod_stopped || waited_enough)) {
+      act(remove_finalizer{});
+    } else if (!pod_stopped) {
+      look_again_at(since + pod_grace_period(with_) + stop_patience);
+    }
+  }
+
+  // --- final -------------------------------------------------------------------------------------------------------
+
+  void clean_up() {
+    bool const retain = o_.object.spec.cleanupPolicy.value_or(with_.defaults.cleanup_policy) == "Retain";
+    if (job_there() && !retain && !o_.job->metadata.being_deleted()) {
+      bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
+      if (!asked_not_long_ago) act(delete_job{o_.job->metadata.uid});
+      look_again_in(10s);
+    }
+    if (o_.object.spec.ttlSecondsAfterFinished) {
+      auto const& timeline = o_.object.status.timeline;
+      auto const finished = timeline ? base::parse_time(timeline->captured) : std::nullopt;
+      auto const due = finished.value_or(now_) + std::chrono::seconds(*o_.object.spec.ttlSecondsAfterFinished);
+      if (now_ >= due) {
+        act(delete_execution{});
+      } else {
+        look_again_at(due);
+      }
+    }
+  }
+
+  // --- on the way --------------------------------------------------------------------------------------------------
+
+  void go_on() {
+    if (!job_known()) {
+      start();
+      return;
+    }
+    if (conclude()) return;
+    if (cancelled()) {
+      stop_for_cancel();
+      return;
+    }
+    if (job_there() && !code_may_have_run() && !o_.known.input_ready && !o_.pod_gone) {
+      if (!send_input()) return;
+    }
+    if (running()) {
+      if (o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
+      show(api::phases::running, api::reasons::running, "The code is running.");
+      return;
+    }
+    if (code_may_have_run()) return;  // ended; conclude() waits for its output
+    wait_for_start();
+  }
+
+  void start() {
+    auto const& status = o_.object.status;
+    if (cancelled()) {
+      // Only where it is certain that there is nothing to stop.
+      bool const certain = status.jobName.empty() && (!ours() || o_.known.finalizer_by_us || o_.known.job_ruled_out);
+      if (!certain) {
+        act(find_job{});
+        return;
+      }
+      finish({api::reasons::cancelled, "Cancelled before it was started (spec.cancel).", std::nullopt, false});
+      return;
+    }
+    if (!status.jobName.empty()) {
+      if (!o_.known.job_ruled_out) {
+        act(find_job{});
+      } else {
+        finish(
+            {api::reasons::output_lost,
+             "The Job " + status.jobName +
+                 " was deleted before its result was stored. It is not made again: create a new CodeExecution to run "
+                 "the code once more.",
+             std::nullopt, false});
+      }
+      return;
+    }
+    if (too_old_to_start()) {
+      finish({api::reasons::output_lost,
+              "The operator was away for longer than a finished Job is kept (" + seconds_text(with_.job_ttl) +
+                  "), so nobody can tell whether the code has run. Create a new CodeExecution to run it.",
+              std::nullopt, false});
+      return;
+    }
+    if (o_.object.spec.suspend) {
+      show(api::phases::pending, api::reasons::suspended, "Nothing is started while spec.suspend is true.", true);
+      return;
+    }
+    if (refused()) return;
+    auto in = make_input(o_.object.spec, *o_.resolved);
+    if (!in) {
+      finish({api::reasons::invalid_spec, in.error().message, std::nullopt, false});
+      return;
+    }
+    if (!ours()) act(add_finalizer{});
+    if (!runner_checked_within(runner_memory)) act(ensure_runner{runner_memory});
+    act(create_job{make_job(o_.object, *o_.resolved, *in, {o_.known.runner_config_map, o_.known.token}, with_)});
+    show(api::phases::pending, api::reasons::scheduling, "The Job is being made.");
+  }
+
+  /// Accepted, not by us, so long ago that its Job may have come and gone by its own TTL.
+  bool too_old_to_start() const {
+    auto const& status = o_.object.status;
+    if (!ours() || o_.known.finalizer_by_us) return false;
+    if (status.reason == api::reasons::suspended || status.reason == api::reasons::queued) return false;
+    auto const created = base::parse_time(o_.object.metadata.creationTimestamp);
+    return created && elapsed(*created, with_.job_ttl);
+  }
+
+  /// True where the creation of the Job or the ConfigMap was refused, and it is not yet time to ask again.
+  bool refused() {
+    if (!o_.known.refused) return false;
+    auto const& why = *o_.known.refused;
+    if (why.what == refusal::kind::invalid) {
+      finish({api::reasons::invalid_spec, "The API server refuses what the spec asks for: " + why.message, std::nullopt,
+              false});
+      return true;
+    }
+    if (why.what == refusal::kind::name_taken) {
+      finish({api::reasons::internal_error, why.message, std::nullopt, false});
+      return true;
+    }
+    if (startup_over()) {
+      bool const quota = why.what == refusal::kind::quota;
+      finish({quota ? api::reasons::quota_exceeded : api::reasons::internal_error,
+              "Waited " + seconds_text(o_.resolved->startup_timeout) +
+                  " (spec.startupTimeoutSeconds) in vain: " + why.message,
+              std::nullopt, false});
+      return true;
+    }
+    if (elapsed(why.at, refusal_interval)) return false;
+    look_again_at(why.at + refusal_interval);
+    show(api::phases::pending, api::reasons::scheduling, why.message);
+    return true;
+  }
+
+  /// False where there is nothing more to wait for, or nothing to wait for yet.
+  bool send_input() {
+    if (refused()) return false;
+    auto in = make_input(o_.object.spec, *o_.resolved);
+    auto const& annotations = o_.job->metadata.annotations;
+    auto const promised = annotations.find(std::string(input_annotation));
+    if (!in || (promised != annotations.end() && promised->second != in->sha256)) {
+      finish({api::reasons::internal_error,
+              "The input is not what the Job was made for; the code was not started. Create a new CodeExecution.",
+              std::nullopt, false});
+      return false;
+    }
+    std::string const sha256 = in->sha256;
+    act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid), sha256});
+    return true;
+  }
+
+  bool startup_over() const { return elapsed(o_.known.accepted, o_.resolved->startup_timeout); }
+
+  void stop_for_cancel() {
+    if (!code_may_have_run()) {
+      finish({api::reasons::cancelled, "Cancelled before the code was started (spec.cancel).", std::nullopt, false});
+      return;
+    }
+    // Whoever follows the log gets what was written so far, and the runner's report.
+    if (running() && o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
+    bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
+    if (job_there() && !asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
+    look_again_in(1s);
+  }
+
+  // --- waiting for the code to start -------------------------------------------------------------------------------
+
+  void wait_for_start() {
+    std::string_view reason = api::reasons::scheduling;
+    std::string_view failure = api::reasons::startup_timed_out;
+    std::string message;
+    bool hopeless = false;
+
+    if (!o_.pod || o_.pod_gone) {
+      message = "Waiting for the Job controller to make the pod.";
+      auto const created = o_.known.job_created.value_or(
+          base::parse_time(o_.job ? o_.job->metadata.creationTimestamp : "").value_or(now_));
+      bool const asked_not_long_ago = o_.known.events_read && !elapsed(*o_.known.events_read, event_interval);
+      if (!elapsed(created, pod_patience)) {
+        look_again_at(created + pod_patience);
+      } else if (!asked_not_long_ago) {
+        act(read_job_events{});
+      } else {
+        look_again_at(*o_.known.events_read + event_interval);
+      }
+      if (!o_.known.pod_refusal.empty()) {
+        auto const reading = read_pod_refusal(o_.known.pod_refusal);
+        message = pod_refusal_sentence(o_.known.pod_refusal);
+        if (!reading.reason.empty()) failure = reading.reason;
+        hopeless = !reading.may_heal;
+      }
+    } else {
+      auto const* const scheduled = o_.pod->status.condition("PodScheduled");
+      bool const has_node = !o_.pod->spec.nodeName.empty() || (scheduled != nullptr && scheduled->status == "True");
+      if (!has_node) {
+        message = "Waiting for a node.";
+        if (scheduled != nullptr && scheduled->status == "False") {
+          message = scheduled->message;
+          if (scheduled->reason == "Unschedulable") failure = api::reasons::unschedulable;
+        }
+      } else {
+        reason = api::reasons::starting;
+        message = "The node sets up the pod: image, volumes, sandbox.";
+        bool const stuck = plan_.shown_reason == api::reasons::starting && elapsed(plan_.shown_since, stuck_after);
+        if (stuck && !runner_checked_within(stuck_after)) act(ensure_runner{stuck_after});
+        if (container_ != nullptr && container_->state.waiting) {
+          auto const& waiting = *container_->state.waiting;
+          bool const pull = waiting.reason == "ErrImagePull" || waiting.reason == "ImagePullBackOff";
+          bool const no_image = waiting.reason == "InvalidImageName" || waiting.reason == "ErrImageNeverPull";
+          if (pull || no_image) {
+            reason = api::reasons::pulling_image;
+            failure = api::reasons::image_pull_failed;
+            hopeless = no_image;
+          }
+          if (!waiting.message.empty()) message = waiting.message;
+        }
+      }
+    }
+
+    if (hopeless) {
+      finish({failure, hopeless_text(failure, message), std::nullopt, false});
+      return;
+    }
+    if (startup_over() || deadline_exceeded()) {
+      finish({failure,
+              "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
+                  " (spec.startupTimeoutSeconds) had passed. Waited for: " + message,
+              std::nullopt, false});
+      return;
+    }
+    look_again_at(o_.known.accepted + o_.resolved->startup_timeout);
+    show(api::phases::pending, reason, message);
+  }
+
+  std::string hopeless_text(std::string_view failure, std::string const& message) const {
+    if (failure == api::reasons::runtime_class_missing) {
+      return "The cluster has no RuntimeClass \"" + o_.resolved->runtime_class_name +
+             "\": install the sandbox's runtime, or name another in spec.runtimeClassName. (" + message + ")";
+    }
+    if (failure == api::reasons::image_pull_failed) {
+      return "The image \"" + o_.resolved->image + "\" cannot be pulled: " + message;
+    }
+    return message;
+  }
+
+  // --- the end -----------------------------------------------------------------------------------------------------
+
+  /// True where the execution has ended: the plan finishes it, or waits for what is still to come of it.
+  bool conclude() {
+    std::optional<run_result> result;
+    bool const by_frame = o_.log.frames && o_.log.frames->result();
+    std::string unreadable;
+    if (by_frame) {
+      result = o_.log.frames->result();
+    } else if (terminated() != nullptr) {
+      auto parsed = parse_result(terminated()->message, token());
+      if (parsed) {
+        result = std::move(*parsed);
+      } else {
+        unreadable = parsed.error().message;
+      }
+    }
+    if (result) {
+      with_result(*result, by_frame);
+      return true;
+    }
+    if (terminated() != nullptr) {
+      without_result(unreadable);
+      return true;
+    }
+    if (o_.pod && !o_.pod_gone && o_.pod->status.phase == "Failed") {
+      // Never started: evicted before, or refused by the kubelet ("OutOfcpu", "NodeAffinity", ...).
+      finish(never_started());
+      return true;
+    }
+    if (o_.pod_gone) {
+      pod_vanished();
+      return true;
+    }
+    if (o_.pod && o_.pod->metadata.being_deleted()) {
+      auto const told = base::parse_time(*o_.pod->metadata.deletionTimestamp);
+      auto const until = told.value_or(now_) + stop_patience;
+      if (now_ < until) {
+        look_again_at(until);
+        return false;
+      }
+      finish({api::reasons::node_lost,
+              "The node " + o_.pod->spec.nodeName +
+                  " does not report the end of the pod that it was told to stop. What the code wrote could not be had.",
+              std::nullopt, true});
+      return true;
+    }
+    if (!o_.pod) return job_ended_without_pod();
+    return false;
+  }
+
+  std::string token() const {
+    if (o_.job) {
+      auto const found = o_.job->metadata.annotations.find(std::string(token_annotation));
+      if (found != o_.job->metadata.annotations.end()) return found->second;
+    }
+    return o_.known.token;
+  }
+
+  /// The runner reported. What is missing may be the output, or the reason of a kill.
+  void with_result(run_result const& r, bool by_frame) {
+    bool const frames_complete = o_.log.frames && (by_frame || (o_.log.frames->out().total() >= r.stdout_bytes &&
+                                                                o_.log.frames->err().total() >= r.stderr_bytes));
+    bool const nothing_written = r.stdout_bytes == 0 && r.stderr_bytes == 0;
+    bool output_there = r.has_output() || frames_complete || nothing_written;
+    if (!output_there && await_log()) return;
+
+    // A SIGKILL from nowhere may be the kernel's for want of memory: only the kubelet knows.
+    bool const killed = r.end == run_result::ending::signaled && r.signal == 9;
+    if (killed && terminated() == nullptr && !o_.pod_gone) {
+      auto const since = o_.known.result_seen.value_or(now_);
+      if (!elapsed(since, kill_reason_patience)) {
+        look_again_at(since + kill_reason_patience);
+        return;
+      }
+    }
+    conclusion end = explain(r);
+    if (!output_there) {
+      bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
+      std::string const what = partly ? "Part of its output could not be had" : "Its output could not be had";
+      end.message +=
+          (end.message.empty() ? "" : " ") + what + (o_.log.failure.empty() ? "." : " (" + o_.log.failure + ").");
+      if (!partly) {
+        end.message = end_text(r) + end.message;
+        end.reason = api::reasons::output_lost;
+      }
+    }
+    finish(end);
+  }
+
+  /// "The code exited with code 0. ": what would otherwise go unsaid where a success lost its output.
+  static std::string end_text(run_result const& r) {
+    bool const success = r.end == run_result::ending::exited && r.exit_code == 0;
+    return success ? "The code exited with code 0. " : "";
+  }
+
+  /// Sees to it that the log gets read where it can be. True: wait for it. False: there is no more to be had.
+  bool await_log() {
+    switch (o_.log.state) {
+      case log_state::progress::following:
+        return await_follower();
+      case log_state::progress::none:
+      case log_state::progress::broken:
+        if (!o_.pod || o_.pod_gone) return false;
+        act(read_log{o_.pod->metadata.name});
+        return true;
+      case log_state::progress::ended:
+      case log_state::progress::failed:
+        return false;
+    }
+    return false;
+  }
+
+  /// A follower gets to the log's end soon after the container's, or never.
+  bool await_follower() {
+    auto const since = o_.known.end_seen.value_or(now_);
+    if (elapsed(since, log_patience)) return false;
+    look_again_at(since + log_patience);
+    return true;
+  }
+
+  conclusion explain(run_result const& r) const {
+    auto const oom = terminated() != nullptr && terminated()->reason == "OOMKilled";
+    switch (r.end) {
+      case run_result::ending::exited:
+        if (r.exit_code == 0) return {api::reasons::completed, "", r, true};
+        return {api::reasons::non_zero_exit,
+                "The code exited with code " + std::to_string(r.exit_code.value_or(0)) + ".", r, true};
+      case run_result::ending::signaled: {
+        if (oom && r.signal == 9) return {api::reasons::oom_killed, oom_text(), r, true};
+        auto const number = r.signal.value_or(0);
+        auto const name = signal_name(number);
+        std::string message = "The code was ended by " + name;
+        if (name.starts_with("SIG")) message += " (signal " + std::to_string(number) + ")";
+        return {api::reasons::signaled, message + ".", r, true};
+      }
+      case run_result::ending::timed_out:
+        return {api::reasons::timed_out, timeout_text(), r, true};
+      case run_result::ending::terminated:
+        return stopped_from_outside(r);
+      case run_result::ending::not_started:
+        break;
+    }
+    switch (r.why) {
+      case run_result::refusal::sandbox_unverified:
+        return {api::reasons::sandbox_unverified,
+                "The code was not started: the pod does not run in gVisor though RuntimeClass \"" +
+                    o_.resolved->runtime_class_name + "\" was asked for. Check the node's runtime. (" + r.message + ")",
+                r, false};
+      case run_result::refusal::command_not_found:
+      case run_result::refusal::command_not_executable:
+        return {api::reasons::invalid_spec,
+                "The image \"" + o_.resolved->image + "\" cannot run \"" + o_.resolved->command.front() +
+                    "\" (spec.command, or what spec.language stands for): " + r.message,
+                r, false};
+      case run_result::refusal::none:
+      case run_result::refusal::setup_failed:
+        break;
+    }
+    return {api::reasons::internal_error, "The runner could not start the code: " + r.message, r, false};
+  }
+
+  std::string timeout_text() const {
+    return "The code did not end within " + seconds_text(o_.resolved->timeout) +
+           " (spec.timeoutSeconds) and was stopped; what it wrote until then is kept.";
+  }
+
+  std::string oom_text() const {
+    auto const& limits = o_.resolved->resources.limits;
+    auto const memory = limits.find("memory");
+    return "The code used more memory than its limit" +
+           (memory == limits.end() ? std::string() : " of " + memory->second) +
+           " (spec.resources.limits.memory) and was killed.";
+  }
+
+  /// The pod was told to stop while the code ran. `r` where the runner could report.
+  conclusion stopped_from_outside(std::optional<run_result> const& r) const {
+    if (cancelled())
+      return {api::reasons::cancelled, "Cancelled (spec.cancel); what the code wrote until then is kept.", r, true};
+    if (deadline_exceeded()) return {api::reasons::timed_out, timeout_text(), r, true};
+    auto const why = disruption();
+    if (!why.empty()) return {api::reasons::evicted, "The pod was taken away while the code ran: " + why, r, true};
+    return {api::reasons::evicted, "The pod was stopped while the code ran, by somebody who deleted it or its Job.", r,
+            true};
+  }
+
+  /// The container ended and its runner could not report: killed, or never run.
+  void without_result(std::string const& unreadable) {
+    if (await_log()) return;
+    auto const& t = *terminated();
+    bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
+    std::string const kept = partly ? " What it wrote until then is kept." : "";
+    if (t.reason == "OOMKilled") {
+      finish({api::reasons::oom_killed, oom_text() + kept, std::nullopt, true});
+    } else if (cancelled() || deadline_exceeded() || !disruption().empty() || o_.pod->metadata.being_deleted()) {
+      finish(stopped_from_outside(std::nullopt));
+    } else if (t.reason == "StartError" || t.reason == "ContainerCannotRun") {
+      finish({api::reasons::internal_error, "The container could not be started: " + t.message, std::nullopt, false});
+    } else {
+      finish({api::reasons::output_lost,
+              "The runner was killed before it could report (the container ended with code " +
+                  std::to_string(t.exitCode) + (t.reason.empty() ? "" : ", " + t.reason) + "; " + unreadable + ")." +
+                  kept,
+              std::nullopt, true});
+    }
+  }
+
+  conclusion never_started() const {
+    std::string const why = o_.pod->status.message.empty() ? o_.pod->status.reason : o_.pod->status.message;
+    auto const taken = disruption();
+    if (!taken.empty())
+      return {api::reasons::evicted, "The pod was taken away before the code started: " + taken, std::nullopt, false};
+    if (deadline_exceeded()) {
+      return {api::reasons::startup_timed_out,
+              "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
+                  " (spec.startupTimeoutSeconds) had passed.",
+              std::nullopt, false};
+    }
+    return {api::reasons::pod_rejected, "The node refused the pod: " + why, std::nullopt, false};
+  }
+
+  /// The Pod is gone and left no result in its status.
+  void pod_vanished() {
+    if (o_.log.state == log_state::progress::following && await_follower()) return;
+    bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
+    if (!code_may_have_run()) {
+      if (cancelled()) {
+        finish({api::reasons::cancelled, "Cancelled before the code was started (spec.cancel).", std::nullopt, false});
+      } else {
+        auto const why = disruption();
+        finish({api::reasons::evicted, "The pod was deleted before the code started" + (why.empty() ? "." : ": " + why),
+                std::nullopt, false});
+      }
+      return;
+    }
+    auto const why = disruption();
+    if (cancelled() || deadline_exceeded() || !why.empty()) {
+      finish(stopped_from_outside(std::nullopt));
+      return;
+    }
+    finish({api::reasons::output_lost,
+            std::string("The pod was deleted before its result could be read. ") +
+                (partly ? "What was read of its output until then is kept." : "Its output is lost."),
+            std::nullopt, true});
+  }
+
+  /// No Pod was ever seen, and the Job is gone or says that it has ended.
+  bool job_ended_without_pod() {
+    if (o_.job_gone) {
+      finish({cancelled() ? api::reasons::cancelled : api::reasons::output_lost,
+              cancelled() ? "Cancelled (spec.cancel)."
+                          : "The Job was deleted before its result was stored. It is not made again: create a new "
+                            "CodeExecution to run the code once more.",
+              std::nullopt, false});
+      return true;
+    }
+    for (char const* type : {"Complete", "Failed"}) {
+      auto const* const c = o_.job->status.condition(type);
+      if (c == nullptr || c->status != "True") continue;
+      auto const since = base::parse_time(c->lastTransitionTime).value_or(now_ - watch_skew);
+      if (!elapsed(since, watch_skew)) {
+        look_again_at(since + watch_skew);
+        return true;
+      }
+      if (deadline_exceeded()) return false;  // wait_for_start() knows what it waited for
+      finish({api::reasons::output_lost,
+              "The Job ended and its pod is gone: its output could not be had. (" + c->reason + ": " + c->message + ")",
+              std::nullopt, false});
+      return true;
+    }
+    return false;
+  }
+
+  observed const& o_;
+  base::wall_time now_;
+  config const& with_;
+  kube::ContainerStatus const* container_ = nullptr;
+  plan plan_;
+};
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace
+
+plan decide(observed const& seen, base::wall_time now, config const& with) {
+  return decider(seen, now, with).run();
+}
+
+std::string_view pod_refusal_sentence(std::string_view message) {
+  constexpr std::string_view prefix = "Error creating: ";
+  if (message.starts_with(prefix)) message.remove_prefix(prefix.size());
+  constexpr std::string_view forbidden = "\" is forbidden: ";
+  auto const at = message.find(forbidden);
+  bool const names_pod = message.starts_with("pods \"") && at != std::string_view::npos;
+  return names_pod ? message.substr(at + forbidden.size()) : message;
+}
+
+refusal_reading read_pod_refusal(std::string_view message) {
+  // Texts of kube-controller-manager and kube-apiserver 1.36.
+  if (contains(message, "RuntimeClass") && contains(message, "not found")) {
+    return {api::reasons::runtime_class_missing, false};
+  }
+  if (contains(message, "exceeded quota")) return {api::reasons::quota_exceeded, true};
+  if (contains(message, "failed quota") || contains(message, "must specify"))
+    return {api::reasons::quota_exceeded, true};
+  if (contains(message, "violates PodSecurity")) return {api::reasons::pod_rejected, false};
+  if (contains(message, "admission webhook") && contains(message, "denied the request")) {
+    return {api::reasons::pod_rejected, false};
+  }
+  if (contains(message, "ValidatingAdmissionPolicy") && contains(message, "denied request")) {
+    return {api::reasons::pod_rejected, false};
+  }
+  if (contains(message, "is forbidden") || contains(message, "is invalid")) return {api::reasons::pod_rejected, false};
+  return {};
+}
+
+}  // namespace codeexec::execution
