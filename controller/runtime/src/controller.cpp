@@ -21,12 +21,6 @@ namespace {
 /// suspends, and ten thousand of them would hold everything else up.
 constexpr int passes_per_turn = 64;
 
-/// A pass that throws each time must not write its stack of words into the log each time at once: the queue's backoff
-/// spaces the retries, and so the lines.
-outcome outcome_of(std::exception_ptr const& failure) {
-  return outcome::retry("exception: " + async::describe(failure));
-}
-
 }  // namespace
 
 controller::controller(asio::any_io_executor const& executor, reconciler& what, base::clock const& clock,
@@ -102,17 +96,16 @@ kube::task<void> controller::pass(work_queue::item item, std::string reconcile_i
   }
   // Cut off by a stop whose grace has run out: neither a success nor a bug. Whoever starts next sees the object again.
   bool const cut_off = failure && passes_.stopped() && async::is_abort(failure);
-  if (failure && !cut_off) {
+  bool const threw = failure && !cut_off;
+  if (threw) {
     ++counters_.exceptions;
-    log::error("reconcile threw an exception",
-               {log::kv("controller", options_.name), log::kv("key", item.key.describe()),
-                log::kv("reconcile_id", reconcile_id), log::kv("error", async::describe(failure))});
-    result = outcome_of(failure);
+    result = outcome::retry(async::describe(failure));
   }
-  conclude(item, reconcile_id, result);
+  conclude(item, reconcile_id, result, threw);
 }
 
-void controller::conclude(work_queue::item const& item, std::string const& reconcile_id, outcome const& result) {
+void controller::conclude(work_queue::item const& item, std::string const& reconcile_id, outcome const& result,
+                          bool threw) {
   auto const now = clock_.steady_now();
   ++counters_.passes;
   switch (result.what()) {
@@ -127,11 +120,12 @@ void controller::conclude(work_queue::item const& item, std::string const& recon
     case outcome::kind::retry: {
       ++counters_.retries;
       auto const delay = queue_.add_rate_limited(item.key, item.how_soon, now, result.delay());
-      log::warn("reconcile failed, will be tried again",
-                {log::kv("controller", options_.name), log::kv("key", item.key.describe()),
-                 log::kv("reconcile_id", reconcile_id), log::kv("error", result.why()),
-                 log::kv("failures", item.failures + 1),
-                 log::kv("retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay).count())});
+      log::write(threw ? log::level::error : log::level::warn,
+                 threw ? "reconcile threw an exception, will be tried again" : "reconcile failed, will be tried again",
+                 {log::kv("controller", options_.name), log::kv("key", item.key.describe()),
+                  log::kv("reconcile_id", reconcile_id), log::kv("error", result.why()),
+                  log::kv("failures", item.failures + 1),
+                  log::kv("retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay).count())});
       break;
     }
   }

@@ -39,6 +39,7 @@ watch_counters& watch_counters::operator+=(watch_counters const& more) {
 
 watch_fsm::watch_fsm(watch_policy policy, base::rng random)
     : policy_(policy),
+      page_size_(policy.page_size),
       random_(random),
       backoff_(policy.backoff_initial, policy.backoff_maximum, 2.0, policy.backoff_jitter) {}
 
@@ -53,7 +54,7 @@ watch_fsm::action watch_fsm::list_first(base::steady_time now) {
   ++counters_.lists;
   list_action a;
   a.first_page = true;
-  a.limit = list_unpaged_ ? 0 : policy_.page_size;
+  a.limit = list_unpaged_ ? 0 : page_size_;
   a.by = now + policy_.list_timeout;
   switch (from_) {
     case list_from::beginning:
@@ -73,7 +74,7 @@ watch_fsm::action watch_fsm::list_first(base::steady_time now) {
 watch_fsm::action watch_fsm::list_next(std::string_view continue_token, base::steady_time now) {
   list_action a;
   a.first_page = false;
-  a.limit = list_unpaged_ ? 0 : policy_.page_size;
+  a.limit = list_unpaged_ ? 0 : page_size_;
   // The token carries the version; naming one beside it is refused.
   a.continue_token = continue_token;
   a.by = now + policy_.list_timeout;
@@ -103,7 +104,13 @@ watch_fsm::action watch_fsm::on_list_error(kube::error const& e, base::steady_ti
     }
     return expired(now);
   }
-  if (is_version_too_large(e)) from_ = list_from::newest;
+  if (is_version_too_large(e)) {
+    from_ = list_from::newest;
+  } else if (e.kind() == kube::error_kind::protocol || e.kind() == kube::error_kind::timeout) {
+    // Larger than the client accepts, or too slow to come: perhaps fewer of these objects will do.
+    page_size_ = std::max<std::int64_t>(1, page_size_ / 4);
+    expired_continues_ = 0;
+  }
   return fail(resume_with::list, now, e.retry_after());
 }
 
@@ -152,14 +159,24 @@ watch_fsm::action watch_fsm::read_on() const {
   return read_action{read_by_};
 }
 
-watch_fsm::action watch_fsm::on_watch_event(watch_event_type type, std::string_view resource_version) {
+watch_fsm::action watch_fsm::on_watch_event(kube::event_type type, std::string_view resource_version) {
   assert(state_ == state_of::watching);
   any_event_ = true;
   refused_watches_ = 0;
-  ++(type == watch_event_type::bookmark ? counters_.bookmarks : counters_.events);
+  ++counters_.events;
   // Whatever is not an addition comes after the list that such a watch begins with.
-  if (type != watch_event_type::added) synthetic_events_ = false;
+  if (type != kube::event_type::added) synthetic_events_ = false;
   if (!resource_version.empty() && !synthetic_events_) version_ = resource_version;
+  return read_on();
+}
+
+watch_fsm::action watch_fsm::on_watch_bookmark(std::string_view resource_version) {
+  assert(state_ == state_of::watching);
+  any_event_ = true;
+  refused_watches_ = 0;
+  ++counters_.bookmarks;
+  synthetic_events_ = false;
+  if (!resource_version.empty()) version_ = resource_version;
   return read_on();
 }
 

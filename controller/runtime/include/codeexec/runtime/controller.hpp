@@ -109,7 +109,7 @@ class controller {
  private:
   kube::task<void> run(std::vector<informer_base*> sources);
   kube::task<void> pass(work_queue::item item, std::string reconcile_id);
-  void conclude(work_queue::item const& item, std::string const& reconcile_id, outcome const& result);
+  void conclude(work_queue::item const& item, std::string const& reconcile_id, outcome const& result, bool threw);
   std::string next_id();
 
   reconciler& reconciler_;

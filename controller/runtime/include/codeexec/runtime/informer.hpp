@@ -8,6 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "codeexec/async/event.hpp"
@@ -53,8 +54,8 @@ struct informer_options {
 template <class T>
 class informer final : public informer_base {
  public:
-  /// Never throws for what the object looks like; the error is a sentence that names the field.
-  using decode_function = std::function<base::result<T>(nlohmann::json const&)>;
+  /// kube::decode_pod and its like. Never throws, whatever the object looks like.
+  using decode_function = std::function<std::variant<T, api::decode_error>(nlohmann::json const&)>;
 
   informer(boost::asio::any_io_executor const& executor, kube::client& client, informer_options options,
            decode_function decode, base::clock const& clock, base::rng random)
@@ -87,6 +88,13 @@ class informer final : public informer_base {
       sum += one->source.counters();
     return sum;
   }
+  /// Objects and lines that could not be decoded.
+  std::uint64_t malformed() const {
+    std::uint64_t sum = 0;
+    for (auto const& one : scopes_)
+      sum += one->source.malformed();
+    return sum;
+  }
 
  private:
   struct scope final : object_sink {
@@ -98,34 +106,37 @@ class informer final : public informer_base {
       listed_.clear();
       unreadable_.clear();
     }
-    base::result<void> listed(object_id id, nlohmann::json const& object) override {
+    decode_result listed(object_id id, nlohmann::json const& object) override {
       auto decoded = owner_.decode_(object);
-      if (!decoded) {
+      if (auto* const e = std::get_if<api::decode_error>(&decoded)) {
         unreadable_.push_back(std::move(id.key));
-        return decoded.error();
+        return std::move(*e);
       }
-      listed_.emplace_back(std::move(id), std::make_shared<T const>(std::move(*decoded)));
-      return {};
+      listed_.emplace_back(std::move(id), share(std::move(decoded)));
+      return std::nullopt;
     }
     void list_complete() override {
       owner_.store_.replace(ns_, std::exchange(listed_, {}), std::exchange(unreadable_, {}));
       if (std::exchange(synced_, true)) return;
       if (--owner_.unsynced_ == 0) owner_.set_synced();
     }
-    base::result<void> applied(object_id id, nlohmann::json const& object) override {
+    decode_result applied(object_id id, nlohmann::json const& object) override {
       auto decoded = owner_.decode_(object);
-      if (!decoded) return decoded.error();
-      owner_.store_.apply(std::move(id), std::make_shared<T const>(std::move(*decoded)));
-      return {};
+      if (auto* const e = std::get_if<api::decode_error>(&decoded)) return std::move(*e);
+      owner_.store_.apply(std::move(id), share(std::move(decoded)));
+      return std::nullopt;
     }
-    base::result<void> deleted(object_id id, nlohmann::json const& object) override {
+    decode_result deleted(object_id id, nlohmann::json const& object) override {
       auto decoded = owner_.decode_(object);
-      if (!decoded) {
+      if (auto* const e = std::get_if<api::decode_error>(&decoded)) {
         owner_.store_.erase(std::move(id.key));
-        return decoded.error();
+        return std::move(*e);
       }
-      owner_.store_.erase(std::move(id.key), std::make_shared<T const>(std::move(*decoded)));
-      return {};
+      owner_.store_.erase(std::move(id.key), share(std::move(decoded)));
+      return std::nullopt;
+    }
+    static typename store<T>::pointer share(std::variant<T, api::decode_error> decoded) {
+      return std::make_shared<T const>(std::move(std::get<T>(decoded)));
     }
 
     informer& owner_;

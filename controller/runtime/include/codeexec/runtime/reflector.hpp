@@ -3,21 +3,27 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "codeexec/base/result.hpp"
+#include "codeexec/api/json.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/kube_client/client.hpp"
+#include "codeexec/kube_core/line_framer.hpp"
 #include "codeexec/kube_core/resource.hpp"
 #include "codeexec/runtime/store.hpp"
 #include "codeexec/runtime/watch_fsm.hpp"
 
 namespace codeexec::runtime {
 
+/// Nothing, or which field of the object is wrong.
+using decode_result = std::optional<api::decode_error>;
+
 /// Where a reflector puts what it learns. Every call is on the reflector's thread and does not throw for what an object
-/// looks like: an object that cannot be decoded is an error that says which field is wrong.
+/// looks like.
 class object_sink {
  public:
   object_sink() = default;
@@ -27,12 +33,12 @@ class object_sink {
 
   /// A list begins (again): what was listed before and not completed is void.
   virtual void list_started() = 0;
-  virtual base::result<void> listed(object_id id, nlohmann::json const& object) = 0;
+  virtual decode_result listed(object_id id, nlohmann::json const& object) = 0;
   /// What was listed since list_started() is all there is.
   virtual void list_complete() = 0;
-  virtual base::result<void> applied(object_id id, nlohmann::json const& object) = 0;
+  virtual decode_result applied(object_id id, nlohmann::json const& object) = 0;
   /// `object` is the last state. An error means that only the state was unreadable; the object is gone all the same.
-  virtual base::result<void> deleted(object_id id, nlohmann::json const& object) = 0;
+  virtual decode_result deleted(object_id id, nlohmann::json const& object) = 0;
 };
 
 /// What to reflect.
@@ -63,9 +69,10 @@ class reflector {
   kube::task<action> list(list_action a);
   kube::task<action> open(watch_action a);
   kube::task<action> read(read_action a);
-  /// The page's items to the sink; nothing where the body is no list.
-  base::result<action> take_page(std::string const& body);
+  /// The page's items to the sink.
+  kube::result<action> take_page(std::string const& body);
   action take_line(std::string_view line);
+  /// Logs what failed and how long `next` waits; returns `next`.
   action failed(std::string_view doing, kube::error const& e, action next) const;
   void report_malformed(object_key const& key, std::string_view problem);
   base::steady_time now() const { return clock_.steady_now(); }
@@ -76,6 +83,8 @@ class reflector {
   base::clock const& clock_;
   watch_fsm fsm_;
   std::unique_ptr<kube::byte_stream> stream_;
+  kube::line_framer lines_;
+  std::size_t longest_line_;
   std::uint64_t malformed_ = 0;
 };
 

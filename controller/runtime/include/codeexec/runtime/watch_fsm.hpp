@@ -16,11 +16,12 @@
 #include "codeexec/base/backoff.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/kube_core/error.hpp"
+#include "codeexec/kube_core/watch_event.hpp"
 
 namespace codeexec::runtime {
 
 struct watch_policy {
-  std::int64_t page_size = 500;
+  std::int64_t page_size = 500;  ///< to begin with: a page that is too large or too slow makes the next ones smaller
   /// Where the first list reads from. False: the newest state, by a quorum read; a restarted operator must not act on
   /// an older state than its predecessor saw (a finished execution would look unfinished). True: resourceVersion 0,
   /// whatever the API server's cache holds, which is cheaper and may lie in the past.
@@ -34,6 +35,7 @@ struct watch_policy {
   std::chrono::seconds idle_margin{30};              ///< a watch silent for longer than its timeout and this is dead
   std::chrono::milliseconds very_short_watch{1000};  ///< a watch that ends sooner and without an event is a failure
   std::chrono::seconds list_timeout{60};             ///< for one page
+  std::size_t longest_line = std::size_t{8} << 20U;  ///< bytes of one event; an object has at most 1.5 MiB in etcd
   std::chrono::seconds open_timeout{30};             ///< for a watch's headers
   int paged_list_tries = 2;     ///< continue tokens that expired in a row; after that the list is asked in one piece
   int refused_watch_tries = 3;  ///< refusals of a watch in a row that are not the server's own trouble; then: relist
@@ -64,8 +66,6 @@ struct wait_action {
   std::chrono::milliseconds delay{};
 };
 using watch_fsm_action = std::variant<list_action, watch_action, read_action, wait_action>;
-
-enum class watch_event_type { added, modified, deleted, bookmark };
 
 struct watch_counters {
   std::uint64_t lists = 0;    ///< lists begun
@@ -99,8 +99,9 @@ class watch_fsm {
   action on_watch_refused(kube::error const& e, base::steady_time now);
 
   // Answers to read_action.
-  /// One event but ERROR. `resource_version` is the object's, empty where it cannot be read.
-  action on_watch_event(watch_event_type type, std::string_view resource_version);
+  /// Something happened to an object. `resource_version` is the object's, empty where it cannot be read.
+  action on_watch_event(kube::event_type type, std::string_view resource_version);
+  action on_watch_bookmark(std::string_view resource_version);
   /// An ERROR event: the watch is over.
   action on_watch_error_event(kube::error const& e, base::steady_time now);
   /// A line that is no event, or one too long to read: some change is lost, nobody knows of which object.
@@ -131,6 +132,7 @@ class watch_fsm {
   action expired(base::steady_time now);
 
   watch_policy policy_;
+  std::int64_t page_size_;
   base::rng random_;
   base::backoff backoff_;
   watch_counters counters_;

@@ -1,0 +1,472 @@
+#include "codeexec/runtime/watch_fsm.hpp"
+
+#include <gtest/gtest.h>
+#include <set>
+
+namespace codeexec::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+using kube::event_type;
+
+kube::error status(int code, std::string_view reason, std::string_view message = "") {
+  std::string body = R"({"kind":"Status","apiVersion":"v1","status":"Failure","code":)" + std::to_string(code) +
+                     R"(,"reason":")" + std::string(reason) + R"(","message":")" + std::string(message) + R"("})";
+  return kube::error::from_status(code, body);
+}
+kube::error const expired = status(410, "Expired");
+kube::error const broken(kube::error_kind::connection, "reset by peer");
+kube::error const silent(kube::error_kind::timeout, "deadline passed");
+
+class WatchFsm : public ::testing::Test {
+ protected:
+  WatchFsm() { next = fsm.start(now); }
+
+  list_action list() const {
+    EXPECT_TRUE(std::holds_alternative<list_action>(next)) << "not about to list";
+    return std::holds_alternative<list_action>(next) ? std::get<list_action>(next) : list_action{};
+  }
+  watch_action watch() const {
+    EXPECT_TRUE(std::holds_alternative<watch_action>(next)) << "not about to watch";
+    return std::holds_alternative<watch_action>(next) ? std::get<watch_action>(next) : watch_action{};
+  }
+  std::chrono::milliseconds wait() const {
+    EXPECT_TRUE(std::holds_alternative<wait_action>(next)) << "does not back off";
+    return std::holds_alternative<wait_action>(next) ? std::get<wait_action>(next).delay : 0ms;
+  }
+  bool is_reading() const { return std::holds_alternative<read_action>(next); }
+
+  void page(std::string_view version, std::string_view token = "") { next = fsm.on_list_page(version, token, now); }
+  void opened() { next = fsm.on_watch_opened(now); }
+  void event(event_type type, std::string_view version) { next = fsm.on_watch_event(type, version); }
+  void bookmark(std::string_view version) { next = fsm.on_watch_bookmark(version); }
+  void wait_over() {
+    now += wait();
+    next = fsm.on_wait_over(now);
+  }
+  void watching_from(std::string_view version) {
+    page(version);
+    opened();
+  }
+
+  base::steady_time now = base::steady_time{} + 1h;
+  watch_fsm fsm{watch_policy{}, base::rng(3)};
+  watch_fsm::action next;
+};
+
+TEST_F(WatchFsm, FirstListReadsTheNewestStateSoThatARestartedOperatorDoesNotActOnThePast) {
+  EXPECT_EQ(list().resource_version, "");
+  EXPECT_EQ(list().resource_version_match, "");
+  EXPECT_EQ(list().limit, 500);
+  EXPECT_TRUE(list().first_page);
+}
+
+TEST_F(WatchFsm, FirstListComesFromTheCacheWhereThePolicySaysSo) {
+  watch_policy policy;
+  policy.first_list_from_cache = true;
+  watch_fsm cached(policy, base::rng(3));
+  auto const first = std::get<list_action>(cached.start(now));
+  EXPECT_EQ(first.resource_version, "0");
+  EXPECT_EQ(first.resource_version_match, "");
+}
+
+TEST_F(WatchFsm, LongListIsReadPageByPageWithTheTokenAndNothingBesideIt) {
+  page("100", "token-1");
+  EXPECT_EQ(list().continue_token, "token-1");
+  EXPECT_EQ(list().resource_version, "");
+  EXPECT_EQ(list().resource_version_match, "");
+  EXPECT_EQ(list().limit, 500);
+  EXPECT_FALSE(list().first_page);
+  page("100", "token-2");
+  EXPECT_EQ(list().continue_token, "token-2");
+  page("100");
+  EXPECT_TRUE(watch().list_complete);
+  EXPECT_EQ(watch().resource_version, "100");
+  EXPECT_EQ(fsm.counters().lists, 1U);
+  EXPECT_EQ(fsm.counters().pages, 3U);
+}
+
+TEST_F(WatchFsm, WatchEndsOnTheServerAfterFiveToTenMinutesAndDiesOfSilenceSoonAfter) {
+  std::set<std::chrono::seconds> timeouts;
+  page("100");
+  for (int i = 0; i < 100; ++i) {
+    auto const timeout = watch().timeout;
+    EXPECT_GE(timeout, 300s);
+    EXPECT_LE(timeout, 600s);
+    timeouts.insert(timeout);
+    opened();
+    ASSERT_TRUE(is_reading());
+    EXPECT_EQ(std::get<read_action>(next).by, now + timeout + 30s);
+    now += timeout;
+    next = fsm.on_watch_ended(now);
+  }
+  EXPECT_GT(timeouts.size(), 20U) << "watches that began together would end together";
+}
+
+TEST_F(WatchFsm, WatchResumesFromTheLastEventWithoutAList) {
+  watching_from("100");
+  event(event_type::modified, "117");
+  event(event_type::deleted, "123");
+  now += 300s;
+  next = fsm.on_watch_ended(now);
+  EXPECT_EQ(watch().resource_version, "123");
+  EXPECT_FALSE(watch().list_complete);
+  EXPECT_EQ(fsm.counters().lists, 1U);
+}
+
+TEST_F(WatchFsm, WatchResumesFromTheLastBookmark) {
+  watching_from("100");
+  event(event_type::modified, "117");
+  bookmark("500");
+  now += 300s;
+  next = fsm.on_watch_ended(now);
+  EXPECT_EQ(watch().resource_version, "500");
+}
+
+TEST_F(WatchFsm, EventWithoutAVersionMovesNothing) {
+  watching_from("100");
+  event(event_type::modified, "");
+  EXPECT_EQ(fsm.resource_version(), "100");
+}
+
+TEST_F(WatchFsm, VersionsAreNeverComparedSoASmallerOneIsAsGood) {
+  watching_from("100");
+  event(event_type::modified, "9");
+  EXPECT_EQ(fsm.resource_version(), "9");
+}
+
+TEST_F(WatchFsm, AdditionsOfAWatchFromNowhereAreNoPlaceToResumeFrom) {
+  watching_from("0");
+  event(event_type::added, "50");
+  event(event_type::added, "20");
+  EXPECT_EQ(fsm.resource_version(), "0");
+  event(event_type::modified, "60");
+  EXPECT_EQ(fsm.resource_version(), "60");
+  event(event_type::added, "61");
+  EXPECT_EQ(fsm.resource_version(), "61");
+}
+
+TEST_F(WatchFsm, BookmarkAlsoEndsTheAdditionsOfAWatchFromNowhere) {
+  watching_from("");
+  event(event_type::added, "50");
+  bookmark("70");
+  EXPECT_EQ(fsm.resource_version(), "70");
+}
+
+TEST_F(WatchFsm, ExpiredEventLeadsToAListOfTheNewestState) {
+  watching_from("100");
+  next = fsm.on_watch_error_event(expired, now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+  EXPECT_EQ(list().resource_version, "");
+  page("900");
+  EXPECT_TRUE(watch().list_complete);
+  EXPECT_EQ(watch().resource_version, "900");
+  EXPECT_EQ(fsm.counters().expired, 1U);
+}
+
+TEST_F(WatchFsm, ExpiredAnswerToAWatchLeadsToAListOfTheNewestState) {
+  page("100");
+  next = fsm.on_watch_refused(expired, now);
+  wait_over();
+  EXPECT_EQ(list().resource_version, "");
+  EXPECT_TRUE(list().first_page);
+}
+
+TEST_F(WatchFsm, ExpiredContinueTokenStartsTheListAgainAndTheSecondTimeInOnePiece) {
+  page("100", "token");
+  next = fsm.on_list_error(expired, now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+  EXPECT_EQ(list().continue_token, "");
+  EXPECT_EQ(list().limit, 500);
+  page("200", "token");
+  next = fsm.on_list_error(expired, now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+  EXPECT_EQ(list().limit, 0) << "a list that never gets through its pages";
+  page("300");
+  EXPECT_TRUE(watch().list_complete);
+}
+
+TEST_F(WatchFsm, OtherErrorEventListsAgainButNotAnOlderState) {
+  watching_from("100");
+  event(event_type::modified, "110");
+  next = fsm.on_watch_error_event(status(500, "InternalError"), now);
+  wait_over();
+  EXPECT_EQ(list().resource_version, "110");
+  // Without the match a version with a limit would mean this very version, which may be gone.
+  EXPECT_EQ(list().resource_version_match, "NotOlderThan");
+}
+
+TEST_F(WatchFsm, LineThatIsNoEventLeadsToAQuorumListBecauseAChangeIsLost) {
+  watching_from("100");
+  next = fsm.on_watch_garbage(now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+  EXPECT_EQ(list().resource_version, "");
+}
+
+TEST_F(WatchFsm, ServerThatIsBehindIsAskedForWhatItHas) {
+  watching_from("100");
+  next = fsm.on_watch_error_event(status(500, "InternalError"), now);
+  wait_over();
+  EXPECT_EQ(list().resource_version, "100");
+  next = fsm.on_list_error(status(504, "Timeout", "Too large resource version: 100, current: 5"), now);
+  wait_over();
+  EXPECT_EQ(list().resource_version, "");
+}
+
+TEST_F(WatchFsm, BrokenWatchResumesWhereItWas) {
+  watching_from("100");
+  event(event_type::added, "105");
+  now += 30s;
+  next = fsm.on_watch_broken(broken, now);
+  wait_over();
+  EXPECT_EQ(watch().resource_version, "105");
+  opened();
+  now += 700s;
+  next = fsm.on_watch_broken(silent, now);
+  wait_over();
+  EXPECT_EQ(watch().resource_version, "105");
+  EXPECT_EQ(fsm.counters().lists, 1U);
+}
+
+TEST_F(WatchFsm, ProxyThatEndsEachWatchAtOnceIsNotHammered) {
+  page("100");
+  auto const began = now;
+  int watches = 0;
+  while (now < began + 10min) {
+    opened();
+    ++watches;
+    now += 10ms;
+    next = fsm.on_watch_ended(now);
+    wait_over();
+    EXPECT_EQ(watch().resource_version, "100");
+  }
+  EXPECT_LE(watches, 30);
+  EXPECT_EQ(fsm.counters().lists, 1U);
+}
+
+TEST_F(WatchFsm, ShortWatchWithAnEventIsNoFailure) {
+  watching_from("100");
+  event(event_type::added, "101");
+  now += 10ms;
+  next = fsm.on_watch_ended(now);
+  EXPECT_EQ(watch().resource_version, "101");
+  EXPECT_EQ(fsm.counters().failures, 0U);
+}
+
+TEST_F(WatchFsm, FailuresBackOffFromAboutOneToThirtySeconds) {
+  auto expected = 800ms;
+  for (int i = 0; i < 12; ++i) {
+    next = fsm.on_list_error(broken, now);
+    EXPECT_GE(wait(), expected * 79 / 100) << i;
+    EXPECT_LE(wait(), expected * 121 / 100) << i;
+    expected = std::min<std::chrono::milliseconds>(expected * 2, 30s);
+    wait_over();
+  }
+}
+
+TEST_F(WatchFsm, TwoHealthyMinutesMakeTheNextBackoffShortAgain) {
+  for (int i = 0; i < 8; ++i) {
+    next = fsm.on_list_error(broken, now);
+    wait_over();
+  }
+  watching_from("100");
+  now += 119s;
+  next = fsm.on_watch_broken(broken, now);
+  EXPECT_GT(wait(), 20s);
+  wait_over();
+  opened();
+  now += 120s;
+  next = fsm.on_watch_broken(broken, now);
+  EXPECT_LT(wait(), 1s);
+}
+
+TEST_F(WatchFsm, ServersRetryAfterIsHonoured) {
+  auto const busy = kube::error::from_status(429, "slow down", 17s);
+  next = fsm.on_list_error(busy, now);
+  EXPECT_EQ(wait(), 17s);
+  wait_over();
+  page("100");
+  next = fsm.on_watch_refused(busy, now);
+  EXPECT_EQ(wait(), 17s);
+}
+
+TEST_F(WatchFsm, MissingRightsNeverLeadToAListOfEverythingOnTop) {
+  page("100");
+  for (int i = 0; i < 20; ++i) {
+    next = fsm.on_watch_refused(status(403, "Forbidden"), now);
+    wait_over();
+    EXPECT_EQ(watch().resource_version, "100");
+  }
+}
+
+TEST_F(WatchFsm, VersionThatTheServerRefusesThreeTimesIsGivenUp) {
+  page("100");
+  for (int i = 0; i < 2; ++i) {
+    next = fsm.on_watch_refused(status(500, "", "resourceVersion: Invalid value"), now);
+    wait_over();
+    EXPECT_EQ(watch().resource_version, "100");
+  }
+  next = fsm.on_watch_refused(status(500, "", "resourceVersion: Invalid value"), now);
+  wait_over();
+  EXPECT_EQ(list().resource_version, "");
+}
+
+TEST_F(WatchFsm, PagesTooLargeForTheClientBecomeSmaller) {
+  next = fsm.on_list_error(kube::error(kube::error_kind::protocol, "body too large"), now);
+  wait_over();
+  EXPECT_EQ(list().limit, 125);
+  for (int i = 0; i < 10; ++i) {
+    next = fsm.on_list_error(kube::error(kube::error_kind::protocol, "body too large"), now);
+    wait_over();
+  }
+  EXPECT_EQ(list().limit, 1);
+}
+
+/// A server and its faults over simulated time.
+class simulation {
+ public:
+  simulation(std::uint64_t seed, double faults)
+      : random_(seed), faults_(faults), fsm_(watch_policy{}, base::rng(seed)) {}
+
+  void run(std::chrono::minutes time) {
+    auto const end = now_ + time;
+    auto next = fsm_.start(now_);
+    while (now_ < end) {
+      if (auto const* const l = std::get_if<list_action>(&next)) {
+        next = list(*l);
+      } else if (auto const* const w = std::get_if<watch_action>(&next)) {
+        next = watch(*w);
+      } else if (auto const* const r = std::get_if<read_action>(&next)) {
+        next = read(*r);
+      } else {
+        auto const delay = std::get<wait_action>(next).delay;
+        ASSERT_GE(delay, 640ms);
+        ASSERT_LE(delay, 36s);
+        now_ += delay;
+        ++waits;
+        next = fsm_.on_wait_over(now_);
+      }
+      if (::testing::Test::HasFatalFailure()) return;
+      ASSERT_LT(++steps_, 1'000'000) << "spins";
+    }
+  }
+
+  int waits = 0;
+  int bookmarks = 0;
+  int events = 0;
+  int injected = 0;
+  watch_counters const& counters() const { return fsm_.counters(); }
+
+ private:
+  bool fault() {
+    if (std::uniform_real_distribution<double>()(random_) >= faults_) return false;
+    ++injected;
+    return true;
+  }
+  std::string version() {
+    // In no order, so that whoever compares versions goes wrong.
+    auto const v = std::to_string(random_() % 1'000'000'000);
+    known_.insert(v);
+    return v;
+  }
+
+  watch_fsm::action list(list_action const& a) {
+    now_ += 20ms;
+    EXPECT_TRUE(a.resource_version.empty() || known_.contains(a.resource_version));
+    if (!a.first_page) {
+      EXPECT_EQ(a.continue_token, token_);
+      EXPECT_EQ(a.resource_version, "");
+    } else {
+      EXPECT_EQ(a.continue_token, "");
+      pages_left_ = a.limit == 0 ? 0 : 3;
+    }
+    if (fault()) return fsm_.on_list_error(random_() % 2 == 0 ? expired : broken, now_);
+    if (pages_left_-- > 0) {
+      token_ = "token-" + std::to_string(random_());
+      return fsm_.on_list_page("", token_, now_);
+    }
+    return fsm_.on_list_page(version(), "", now_);
+  }
+  watch_fsm::action watch(watch_action const& a) {
+    now_ += 5ms;
+    EXPECT_TRUE(known_.contains(a.resource_version)) << "a version that no server ever said: " << a.resource_version;
+    if (fault()) return fsm_.on_watch_refused(random_() % 2 == 0 ? expired : status(503, "ServiceUnavailable"), now_);
+    ends_ = now_ + a.timeout;
+    next_bookmark_ = now_ + 60s;
+    return fsm_.on_watch_opened(now_);
+  }
+  watch_fsm::action read(read_action const& a) {
+    if (fault()) {
+      switch (random_() % 4) {
+        case 0:
+          return fsm_.on_watch_error_event(expired, now_);
+        case 1:
+          return fsm_.on_watch_garbage(now_);
+        case 2:
+          now_ = a.by;  // half open: nothing comes any more
+          return fsm_.on_watch_broken(silent, now_);
+        default:
+          return fsm_.on_watch_ended(now_);
+      }
+    }
+    auto const gap = std::chrono::milliseconds(random_() % 30'000);
+    if (now_ + gap >= ends_) {
+      now_ = ends_;
+      return fsm_.on_watch_ended(now_);
+    }
+    now_ += gap;
+    if (now_ >= next_bookmark_) {
+      next_bookmark_ = now_ + 60s;
+      ++bookmarks;
+      return fsm_.on_watch_bookmark(version());
+    }
+    ++events;
+    return fsm_.on_watch_event(random_() % 3 == 0 ? event_type::added : event_type::modified, version());
+  }
+
+  base::rng random_;
+  double faults_;
+  watch_fsm fsm_;
+  base::steady_time now_ = base::steady_time{} + 1h;
+  base::steady_time ends_{};
+  base::steady_time next_bookmark_{};
+  std::set<std::string> known_;
+  std::string token_;
+  int pages_left_ = 0;
+  int steps_ = 0;
+};
+
+TEST(WatchFsmOverTwoHours, HealthyServerIsListedOnceAndNeverAgain) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    simulation two_hours(seed, 0.0);
+    two_hours.run(120min);
+    auto const& c = two_hours.counters();
+    ASSERT_EQ(c.lists, 1U);
+    ASSERT_EQ(c.failures, 0U);
+    ASSERT_EQ(two_hours.waits, 0);
+    // 7200 s in watches of 300 s to 600 s.
+    ASSERT_GE(c.watches, 12U);
+    ASSERT_LE(c.watches, 25U);
+    ASSERT_EQ(c.events, static_cast<std::uint64_t>(two_hours.events));
+    ASSERT_EQ(c.bookmarks, static_cast<std::uint64_t>(two_hours.bookmarks));
+  }
+}
+
+TEST(WatchFsmOverTwoHours, NoFaultStopsItSpinsItOrMakesItInventAVersion) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    simulation two_hours(seed, 0.02 * static_cast<double>(1 + seed % 10));
+    two_hours.run(120min);
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed;
+    auto const& c = two_hours.counters();
+    // Each list has a cause: the first, or a fault.
+    ASSERT_LE(c.lists, 1U + static_cast<std::uint64_t>(two_hours.injected)) << "a needless list, seed " << seed;
+    ASSERT_GT(two_hours.events, 20) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace codeexec::runtime
