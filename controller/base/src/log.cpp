@@ -52,12 +52,33 @@ spdlog::logger& sink() {
   return *logger;
 }
 
+void append_escape(std::string& out, unsigned int code_unit) {
+  static constexpr char const* hex = "0123456789abcdef";
+  out += "\\u";
+  for (unsigned int shift = 16; shift > 0; shift -= 4)
+    out += hex[code_unit >> (shift - 4) & 15];
+}
+
+/// The characters of two and three bytes that a terminal or a viewer would act on: C1 controls (U+009B begins an escape
+/// sequence by itself), line and paragraph separators, and what turns the direction of text. 0 where `at` has none.
+unsigned int dangerous_character(std::string_view text, std::size_t at) {
+  auto const byte = [&](std::size_t i) -> unsigned int {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0;
+  };
+  if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) <= 0x9F) return byte(1);
+  if (byte(0) != 0xE2) return 0;
+  auto const code = 0x2000U | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
+  bool const separator_or_direction = (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+  bool const mark = code == 0x200E || code == 0x200F;
+  return separator_or_direction || mark ? code : 0;
+}
+
 /// A JSON string literal: also what logfmt needs, so that one line stays one line whatever a value holds.
 void append_quoted(std::string& out, std::string_view text) {
-  static constexpr char const* hex = "0123456789abcdef";
   auto const clean = repair_utf8(std::string(text));
   out += '"';
-  for (char const c : clean) {
+  for (std::size_t at = 0; at < clean.size(); ++at) {
+    char const c = clean[at];
     auto const byte = static_cast<unsigned char>(c);
     switch (c) {
       case '"':
@@ -77,9 +98,10 @@ void append_quoted(std::string& out, std::string_view text) {
         break;
       default:
         if (byte < 0x20 || byte == 0x7F) {
-          out += "\\u00";
-          out += hex[byte >> 4];
-          out += hex[byte & 15];
+          append_escape(out, byte);
+        } else if (auto const code = dangerous_character(clean, at); code != 0) {
+          append_escape(out, code);
+          at += code < 0x800 ? 1 : 2;
         } else {
           out += c;
         }

@@ -10,9 +10,10 @@ class deadline {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  /// Ends `budget` from now.
+  /// Ends `budget` from now; never where that is later than the clock can say.
   static deadline after(std::chrono::steady_clock::duration budget) {
-    return deadline(std::chrono::steady_clock::now() + budget);
+    auto const now = std::chrono::steady_clock::now();
+    return budget >= time_point::max() - now ? never() : deadline(now + budget);
   }
   /// Never ends. For streams whose idle time is bounded otherwise.
   static deadline never() { return deadline(time_point::max()); }

@@ -4,6 +4,7 @@
 // characters escaped, so that nothing a user names can forge a line.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -38,6 +39,9 @@ inline field kv(std::string_view key, bool value) {
 }
 template <class N>
 requires std::is_arithmetic_v<N> field kv(std::string_view key, N value) {
+  if constexpr (std::is_floating_point_v<N>) {
+    if (!std::isfinite(value)) return field(key, std::to_string(value), true);  // JSON has no such number
+  }
   return field(key, std::to_string(value), false);
 }
 
