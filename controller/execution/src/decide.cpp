@@ -24,6 +24,8 @@ constexpr auto event_interval = 5s;
 /// How long a look at the runner's ConfigMap holds, and how long where a pod does not get ahead.
 constexpr auto runner_memory = 60s;
 constexpr auto stuck_after = 5s;
+/// No execution passes through another operator's hands, to its end, within this.
+constexpr auto claim_memory = 500ms;
 /// Before a refused creation is tried again.
 constexpr auto refusal_interval = 5s;
 /// What the kubelet needs beyond the grace period to report a stopped pod; after that its node is taken for lost.
@@ -62,6 +64,12 @@ class decider {
 
   bool ours() const { return o_.object.metadata.has_finalizer(std::string(api::cleanup_finalizer)); }
   bool job_known() const { return o_.job != nullptr || o_.job_gone; }
+  /// Nobody can have made a Job: not accepted yet, or accepted by this process and not tried, or the server says so.
+  bool no_job_for_certain() const {
+    if (o_.known.job_ruled_out) return true;
+    if (!o_.object.status.jobName.empty() || o_.known.job_tried) return false;
+    return !ours() || o_.known.claimed.has_value();
+  }
   bool job_there() const { return o_.job != nullptr && !o_.job_gone; }
   bool cancelled() const { return o_.object.spec.cancel; }
 
@@ -140,12 +148,8 @@ class decider {
 
   void let_go() {
     if (!ours()) return;
-    if (!job_known() && !o_.object.status.jobName.empty() && !o_.object.status.is_final() && !o_.known.job_ruled_out) {
-      act(find_job{});
-      return;
-    }
-    if (!job_known() && !o_.object.status.is_final() && !o_.known.job_ruled_out && !o_.known.finalizer_by_us) {
-      // A predecessor may have made one that no watch has shown yet.
+    if (!job_known() && !o_.object.status.is_final() && !no_job_for_certain()) {
+      // A predecessor, or a request whose answer was lost, may have made one that no watch has shown yet.
       act(find_job{});
       return;
     }
@@ -216,8 +220,7 @@ class decider {
     auto const& status = o_.object.status;
     if (cancelled()) {
       // Only where it is certain that there is nothing to stop.
-      bool const certain = status.jobName.empty() && (!ours() || o_.known.finalizer_by_us || o_.known.job_ruled_out);
-      if (!certain) {
+      if (!no_job_for_certain()) {
         act(find_job{});
         return;
       }
@@ -263,7 +266,7 @@ class decider {
   /// Accepted, not by us, so long ago that its Job may have come and gone by its own TTL.
   bool too_old_to_start() const {
     auto const& status = o_.object.status;
-    if (!ours() || o_.known.finalizer_by_us) return false;
+    if (!ours() || o_.known.claimed) return false;
     if (status.reason == api::reasons::suspended || status.reason == api::reasons::queued) return false;
     auto const created = base::parse_time(o_.object.metadata.creationTimestamp);
     return created && elapsed(*created, with_.job_ttl);
@@ -308,8 +311,14 @@ class decider {
               std::nullopt, false});
       return false;
     }
+    // The claim shows that the execution had not ended when it was made. Where there is none, or much may have happened
+    // since, only a fresh look shows that this is not a second run: the Job of a first one is gone by then, its result
+    // stands.
+    bool const claim_is_fresh = o_.known.claimed && o_.known.job_created && !o_.known.job_adopted &&
+                                *o_.known.job_created - *o_.known.claimed < claim_memory;
+    if (!claim_is_fresh && !o_.known.confirmed) act(confirm_unfinished{});
     std::string const sha256 = in->sha256;
-    act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid), sha256});
+    if (plan_.actions.empty()) act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid), sha256});
     return true;
   }
 

@@ -54,10 +54,15 @@ struct refusal {
 /// What this process knows of an execution beyond the objects. Losing it (a restart) costs a request or two, never a
 /// result and never a second run.
 struct memory {
-  base::wall_time accepted{};                     ///< the startup clock's zero: first seen, and not suspended
-  std::string token;                              ///< for the runner, should this process make the Job
-  std::string runner_config_map;                  ///< name of the runner's ConfigMap
-  bool finalizer_by_us = false;                   ///< this process put it: nobody else was here before
+  base::wall_time accepted{};     ///< the startup clock's zero: first seen, and not suspended
+  std::string token;              ///< for the runner, should this process make the Job
+  std::string runner_config_map;  ///< name of the runner's ConfigMap
+  /// When this process put the finalizer: a claim, since the request named the version that it was made against.
+  std::optional<base::wall_time> claimed;
+  bool job_tried = false;    ///< a Job's creation was asked for, and the answer may have been lost
+  bool job_adopted = false;  ///< the Job was found, not made
+  /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
+  bool confirmed = false;
   std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
   bool job_ruled_out = false;                     ///< the server was asked and has no Job of the name
   std::optional<base::wall_time> job_created;
@@ -103,6 +108,8 @@ struct create_input {
 };
 /// Ask the server for the Job: it should be there, or must be known not to be.
 struct find_job {};
+/// Read the CodeExecution itself, past every cache: has another operator brought it to its end meanwhile?
+struct confirm_unfinished {};
 /// Ask for the Job's Events: why is there no pod?
 struct read_job_events {};
 struct follow_log {
@@ -119,8 +126,8 @@ struct remove_finalizer {};
 /// The CodeExecution itself: its ttlSecondsAfterFinished has passed.
 struct delete_execution {};
 
-using action = std::variant<add_finalizer, ensure_runner, create_job, create_input, find_job, read_job_events,
-                            follow_log, read_log, delete_job, remove_finalizer, delete_execution>;
+using action = std::variant<add_finalizer, ensure_runner, create_job, create_input, find_job, confirm_unfinished,
+                            read_job_events, follow_log, read_log, delete_job, remove_finalizer, delete_execution>;
 
 struct plan {
   std::vector<action> actions;

@@ -1,0 +1,119 @@
+// Observe, decide, act: carries out what codeexec::execution decides about each CodeExecution.
+//
+// State lives in the cluster. What this class keeps besides (a record per unfinished execution) bridges the time until
+// the watches show our own writes, and holds what was read of logs; a restart loses it and loses nothing by that.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "codeexec/api/code_execution.hpp"
+#include "codeexec/async/task_group.hpp"
+#include "codeexec/base/backoff.hpp"
+#include "codeexec/base/time.hpp"
+#include "codeexec/execution/config.hpp"
+#include "codeexec/execution/decide.hpp"
+#include "codeexec/kube_client/client.hpp"
+#include "codeexec/kube_core/job.hpp"
+#include "codeexec/kube_core/pod.hpp"
+#include "codeexec/reconciler/log_reader.hpp"
+#include "codeexec/reconciler/runner_store.hpp"
+#include "codeexec/runtime/controller.hpp"
+#include "codeexec/runtime/store.hpp"
+
+namespace codeexec::reconciler {
+
+/// The three stores that the reconciler reads. add_indices() must have run before the first object.
+struct stores {
+  runtime::store<api::CodeExecution>& executions;
+  runtime::store<kube::Job>& jobs;
+  runtime::store<kube::Pod>& pods;
+
+  /// Files Pods and executions under the execution's UID.
+  void add_indices();
+  /// Calls `enqueue` with the CodeExecution that a change of any of the three is about.
+  void on_change(std::function<void(runtime::object_key const&, runtime::priority)> enqueue);
+};
+
+/// What the informers of Jobs and Pods should ask for.
+std::string children_selector();
+
+struct counters {
+  std::uint64_t started = 0;    ///< Jobs made
+  std::uint64_t succeeded = 0;  ///< final statuses written
+  std::uint64_t failed = 0;
+  std::uint64_t logs_followed = 0;
+  std::uint64_t logs_read = 0;
+};
+
+/// Lifetime: everything it is given outlives it; await stop() before it is destroyed. Thread: the client's.
+class code_execution_reconciler final : public runtime::reconciler {
+ public:
+  /// `enqueue`: asks for a pass, soon.
+  code_execution_reconciler(boost::asio::any_io_executor const& executor, kube::client& client, stores what,
+                            execution::config const& with, std::string_view runner, base::clock const& clock,
+                            base::rng random, std::function<void(runtime::object_key const&)> enqueue);
+  ~code_execution_reconciler() override;
+
+  kube::task<runtime::outcome> reconcile(runtime::object_key key, std::string reconcile_id) override;
+
+  /// Ends the log readers. No pass may be under way any more.
+  kube::task<void> stop();
+
+  counters const& counted() const { return counters_; }
+  /// Executions it keeps a record of; for tests of leaks.
+  std::size_t records() const { return records_.size(); }
+  std::size_t log_readers() const { return log_readers_; }
+
+ private:
+  struct record;
+  using record_ptr = std::shared_ptr<record>;
+  /// Nothing: go on. Otherwise the pass ends with it.
+  using step = std::optional<runtime::outcome>;
+
+  /// Brings the record up to date with the stores; false where the object is gone.
+  bool observe(record& r);
+  execution::observed snapshot(record const& r) const;
+  bool is_settled(api::CodeExecution const& e) const;
+
+  kube::task<step> carry_out(record_ptr r, execution::action what);
+  kube::task<step> add_finalizer(record_ptr r);
+  kube::task<step> ensure_runner(record_ptr r, std::chrono::seconds max_age);
+  kube::task<step> create_job(record_ptr r, std::shared_ptr<nlohmann::json const> object);
+  kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
+  kube::task<step> find_job(record_ptr r);
+  kube::task<step> confirm_unfinished(record_ptr r);
+  kube::task<step> read_job_events(record_ptr r);
+  kube::task<step> delete_job(record_ptr r, std::string uid);
+  kube::task<step> remove_finalizer(record_ptr r);
+  kube::task<step> delete_execution(record_ptr r);
+  kube::task<step> write_status(record_ptr r, std::shared_ptr<api::CodeExecutionStatus const> status);
+  kube::task<step> refresh(record_ptr r);
+
+  void start_log_reader(record_ptr const& r, std::string pod, bool follow);
+  kube::task<void> run_log_reader(record_ptr r, log_request what);
+  /// The API server refused to create a child.
+  step refused(record& r, kube::error const& e);
+  /// An answer that is the CodeExecution as it is now.
+  void take_answer(record& r, std::string const& body);
+
+  kube::client& client_;
+  stores stores_;
+  execution::config const& config_;
+  base::clock const& clock_;
+  base::rng random_;
+  std::function<void(runtime::object_key const&)> enqueue_;
+  runner_store runner_;
+  async::task_group readers_;
+  std::unordered_map<runtime::object_key, record_ptr> records_;
+  std::size_t log_readers_ = 0;
+  counters counters_;
+};
+
+}  // namespace codeexec::reconciler

@@ -1,0 +1,726 @@
+#include "codeexec/reconciler/code_execution_reconciler.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "codeexec/api/json.hpp"
+#include "codeexec/api/names.hpp"
+#include "codeexec/async/deadline.hpp"
+#include "codeexec/base/log.hpp"
+#include "codeexec/execution/build.hpp"
+#include "codeexec/execution/status.hpp"
+#include "codeexec/kube_core/core_event.hpp"
+#include "codeexec/kube_core/list.hpp"
+#include "codeexec/kube_core/request.hpp"
+
+namespace codeexec::reconciler {
+namespace {
+
+using nlohmann::json;
+using runtime::object_key;
+using runtime::outcome;
+using std::chrono::seconds;
+
+constexpr seconds request_timeout{30};
+/// How long an answer of the server's is believed before the watch has shown it.
+constexpr seconds watch_lag{5};
+constexpr char const* by_uid = "execution-uid";
+
+std::string dump(json const& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::vector<std::string> execution_uid_label(api::ObjectMeta const& metadata) {
+  auto const found = metadata.labels.find(std::string(api::labels::execution_uid));
+  if (found == metadata.labels.end()) return {};
+  return {found->second};
+}
+
+bool is_controlled_by(api::ObjectMeta const& child, std::string_view kind, std::string_view uid) {
+  auto const* const owner = child.controller_owner();
+  return owner != nullptr && owner->kind == kind && owner->uid == uid;
+}
+
+}  // namespace
+
+std::string children_selector() {
+  return std::string(api::labels::managed_by) + "=" + std::string(api::field_manager);
+}
+
+void stores::add_indices() {
+  executions.add_index(by_uid, [](api::CodeExecution const& e) { return std::vector<std::string>{e.metadata.uid}; });
+  pods.add_index(by_uid, [](kube::Pod const& pod) { return execution_uid_label(pod.metadata); });
+}
+
+void stores::on_change(std::function<void(object_key const&, runtime::priority)> enqueue) {
+  executions.on_change([enqueue](runtime::change<api::CodeExecution> const& c) {
+    enqueue(c.key, c.is_added() ? runtime::priority::normal : runtime::priority::high);
+  });
+  jobs.on_change([enqueue](runtime::change<kube::Job> const& c) {
+    auto const* const owner = c.newest().metadata.controller_owner();
+    if (owner == nullptr || owner->kind != api::kind || !owner->apiVersion.starts_with(api::group)) return;
+    enqueue(object_key(c.key.ns, owner->name), runtime::priority::high);
+  });
+  // A Pod names its Job only; the label leads to the execution. It is an index, no proof: reconcile() looks at owners.
+  pods.on_change([enqueue, &known = executions](runtime::change<kube::Pod> const& c) {
+    for (auto const& uid : execution_uid_label(c.newest().metadata)) {
+      for (auto const& execution : known.find(by_uid, uid)) {
+        enqueue(object_key(execution->metadata.namespace_, execution->metadata.name), runtime::priority::high);
+      }
+    }
+  });
+}
+
+struct code_execution_reconciler::record {
+  object_key key;
+  std::string uid;
+
+  std::shared_ptr<api::CodeExecution const> stored;  // as the watch shows it
+  // Metadata and status of the server's last answer to a write of ours, until the watch has caught up with it.
+  std::optional<std::pair<api::ObjectMeta, api::CodeExecutionStatus>> answered;
+  base::steady_time answered_at{};
+
+  std::optional<base::result<execution::resolved_spec>> resolved;
+  std::shared_ptr<kube::Job const> job;
+  bool job_watched = false;  // the watch has shown it
+  bool job_gone = false;
+  std::shared_ptr<kube::Pod const> pod;
+  bool pod_gone = false;
+
+  execution::memory known;
+  execution::log_state log;
+  int broken_readings = 0;
+  bool closed = false;  // nobody is interested any more
+
+  api::ObjectMeta const& metadata() const { return answered ? answered->first : stored->metadata; }
+  api::CodeExecutionStatus const& status() const { return answered ? answered->second : stored->status; }
+};
+
+code_execution_reconciler::code_execution_reconciler(boost::asio::any_io_executor const& executor, kube::client& client,
+                                                     stores what, execution::config const& with,
+                                                     std::string_view runner, base::clock const& clock,
+                                                     base::rng random, std::function<void(object_key const&)> enqueue)
+    : client_(client),
+      stores_(what),
+      config_(with),
+      clock_(clock),
+      random_(random),
+      enqueue_(std::move(enqueue)),
+      runner_(executor, client, clock, runner),
+      readers_(executor) {}
+
+code_execution_reconciler::~code_execution_reconciler() = default;
+
+kube::task<void> code_execution_reconciler::stop() {
+  readers_.stop();
+  co_await readers_.join();
+}
+
+bool code_execution_reconciler::observe(record& r) {
+  auto const now = clock_.wall_now();
+  r.stored = stores_.executions.get(r.key);
+  if (!r.stored || r.stored->metadata.uid != r.uid) return false;
+
+  if (r.answered) {
+    bool const shown = r.stored->metadata.resourceVersion == r.answered->first.resourceVersion;
+    bool const overdue = clock_.steady_now() - r.answered_at > watch_lag;
+    // A result stands for ever: no older state may hide it, however late the watch is.
+    bool const hides_result = r.answered->second.is_final() && !r.stored->status.is_final();
+    if (shown || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
+  }
+  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_);
+
+  auto const job = stores_.jobs.get(object_key(r.key.ns, execution::child_name(r.stored->metadata)));
+  bool const is_ours = job && is_controlled_by(job->metadata, api::kind, r.uid);
+  if (is_ours && (!r.job_gone || r.job->metadata.uid != job->metadata.uid)) {
+    r.job = job;
+    r.job_gone = false;
+    r.job_watched = true;
+    if (!r.known.job_created) r.known.job_created = base::parse_time(job->metadata.creationTimestamp).value_or(now);
+  } else if (!is_ours && r.job_watched) {
+    r.job_gone = true;
+  }
+
+  std::shared_ptr<kube::Pod const> newest;
+  for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {
+    if (pod->metadata.namespace_ != r.key.ns) continue;
+    auto const* const owner = pod->metadata.controller_owner();
+    bool const of_job =
+        owner != nullptr && owner->kind == "Job" &&
+        (r.job ? owner->uid == r.job->metadata.uid : owner->name == execution::child_name(r.stored->metadata));
+    if (!of_job) continue;
+    if (!newest || newest->metadata.creationTimestamp < pod->metadata.creationTimestamp) newest = pod;
+  }
+  if (newest) {
+    r.pod = newest;
+    r.pod_gone = false;
+  } else if (r.pod) {
+    r.pod_gone = true;
+  }
+  if (r.pod && !r.known.end_seen) {
+    auto const* const container = r.pod->status.container(execution::container_name);
+    bool const ended = container != nullptr && container->state.terminated.has_value();
+    if (ended || r.pod_gone) r.known.end_seen = now;
+  }
+  return true;
+}
+
+execution::observed code_execution_reconciler::snapshot(record const& r) const {
+  execution::observed seen;
+  seen.object.metadata = r.metadata();
+  seen.object.spec = r.stored->spec;
+  seen.object.status = r.status();
+  // Deletion is told by the watch alone; our own answers are older.
+  seen.object.metadata.deletionTimestamp = r.stored->metadata.deletionTimestamp;
+  seen.resolved = *r.resolved;
+  seen.job = r.job;
+  seen.job_gone = r.job_gone;
+  seen.pod = r.pod;
+  seen.pod_gone = r.pod_gone;
+  seen.log = r.log;
+  seen.known = r.known;
+  return seen;
+}
+
+/// Finished, cleaned up, and nothing left to wait for: most executions that a restarted operator finds.
+bool code_execution_reconciler::is_settled(api::CodeExecution const& e) const {
+  if (!e.status.is_final() || e.metadata.being_deleted() || e.spec.ttlSecondsAfterFinished) return false;
+  return stores_.jobs.get(object_key(e.metadata.namespace_, execution::child_name(e.metadata))) == nullptr;
+}
+
+kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::string reconcile_id) {
+  auto const stored = stores_.executions.get(key);
+  auto found = records_.find(key);
+  if (found != records_.end() && (!stored || found->second->uid != stored->metadata.uid)) {
+    found->second->closed = true;
+    records_.erase(found);
+    found = records_.end();
+  }
+  if (!stored) co_return outcome::done();
+  if (found == records_.end() && is_settled(*stored)) co_return outcome::done();
+  if (found == records_.end()) {
+    auto fresh = std::make_shared<record>();
+    fresh->key = key;
+    fresh->uid = stored->metadata.uid;
+    found = records_.emplace(key, std::move(fresh)).first;
+  }
+  record_ptr const r = found->second;
+  auto& known = r->known;
+  if (known.token.empty()) {
+    constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
+    std::uniform_int_distribution<std::size_t> any(0, digits.size() - 1);
+    for (int i = 0; i < 24; ++i)
+      known.token += digits[any(random_)];
+    known.runner_config_map = runner_.name();
+  }
+
+  // Most passes need two or three rounds: make the Job, send the input, wait. The bound is for bugs.
+  constexpr int most_rounds = 12;
+  for (int round = 0; round < most_rounds; ++round) {
+    auto const is_there = observe(*r);
+    if (!is_there) co_return outcome::done();
+    auto const now = clock_.wall_now();
+    if (known.accepted == base::wall_time{} || (stored->spec.suspend && !r->job)) {
+      auto const& before = r->status();
+      bool const waited = before.timeline && before.reason != api::reasons::suspended;
+      known.accepted = (waited ? base::parse_time(before.timeline->accepted) : std::nullopt).value_or(now);
+    }
+
+    execution::plan plan = [&] {
+      auto const seen = snapshot(*r);
+      return execution::decide(seen, now, config_);
+    }();
+    known.shown_phase = plan.shown_phase;
+    known.shown_reason = plan.shown_reason;
+    known.shown_message = plan.shown_message;
+    known.shown_since = plan.shown_since;
+
+    if (plan.actions.empty() && !plan.status) {
+      bool const finished = r->stored->status.is_final() && (!r->job || r->job_gone);
+      bool const untouched = !r->metadata().has_finalizer(std::string(api::cleanup_finalizer));
+      if (finished || (r->stored->metadata.being_deleted() && untouched)) {
+        r->closed = true;
+        records_.erase(key);
+      }
+      if (plan.requeue_after) co_return outcome::requeue_after(*plan.requeue_after);
+      co_return outcome::done();
+    }
+
+    for (auto& one : plan.actions) {
+      auto doing = carry_out(r, std::move(one));
+      auto const end = co_await std::move(doing);
+      if (end) co_return *end;
+    }
+    // What was done changes what is known: the status is written by a round that has nothing else to do.
+    if (plan.actions.empty() && plan.status) {
+      auto const status = std::make_shared<api::CodeExecutionStatus const>(std::move(*plan.status));
+      auto writing = write_status(r, status);
+      auto const end = co_await std::move(writing);
+      if (end) co_return *end;
+    }
+  }
+  base::log::error("a pass did not come to an end",
+                   {base::log::kv("execution", key.describe()), base::log::kv("reconcile", reconcile_id)});
+  co_return outcome::retry("a pass did not come to an end");
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out(record_ptr r, execution::action what) {
+  if (std::holds_alternative<execution::add_finalizer>(what)) {
+    auto doing = add_finalizer(r);
+    co_return co_await std::move(doing);
+  }
+  if (auto* const a = std::get_if<execution::ensure_runner>(&what)) {
+    auto doing = ensure_runner(r, a->max_age);
+    co_return co_await std::move(doing);
+  }
+  if (auto* const a = std::get_if<execution::create_job>(&what)) {
+    auto const object = std::make_shared<json const>(std::move(a->object));
+    {
+      auto doing = create_job(r, object);
+      co_return co_await std::move(doing);
+    }
+  }
+  if (auto* const a = std::get_if<execution::create_input>(&what)) {
+    auto const object = std::make_shared<json const>(std::move(a->object));
+    {
+      auto doing = create_input(r, object, a->sha256);
+      co_return co_await std::move(doing);
+    }
+  }
+  if (std::holds_alternative<execution::find_job>(what)) {
+    auto doing = find_job(r);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::confirm_unfinished>(what)) {
+    auto doing = confirm_unfinished(r);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::read_job_events>(what)) {
+    auto doing = read_job_events(r);
+    co_return co_await std::move(doing);
+  }
+  if (auto* const a = std::get_if<execution::delete_job>(&what)) {
+    auto doing = delete_job(r, a->uid);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::remove_finalizer>(what)) {
+    auto doing = remove_finalizer(r);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::delete_execution>(what)) {
+    auto doing = delete_execution(r);
+    co_return co_await std::move(doing);
+  }
+  if (auto* const a = std::get_if<execution::follow_log>(&what)) {
+    // Beyond the bound the Pod's status serves, a second later.
+    bool const room = log_readers_ < static_cast<std::size_t>(std::max(config_.max_log_followers, 0));
+    if (room) {
+      start_log_reader(r, a->pod, true);
+    } else {
+      r->log.state = execution::log_state::progress::broken;
+    }
+  }
+  if (auto* const a = std::get_if<execution::read_log>(&what)) {
+    // Reading once is quick, and nothing else can give the output: it has its own room beside the followers.
+    constexpr std::size_t readers_beside = 16;
+    bool const room = log_readers_ < static_cast<std::size_t>(std::max(config_.max_log_followers, 0)) + readers_beside;
+    if (!room) co_return outcome::requeue_after(std::chrono::milliseconds(200));
+    start_log_reader(r, a->pod, false);
+  }
+  co_return std::nullopt;
+}
+
+void code_execution_reconciler::take_answer(record& r, std::string const& body) {
+  auto const object = json::parse(body, nullptr, false);
+  if (object.is_discarded()) return;
+  auto decoded = api::decode_code_execution(object);
+  auto* const execution = std::get_if<api::CodeExecution>(&decoded);
+  if (execution == nullptr || execution->metadata.uid != r.uid) return;
+  r.answered.emplace(std::move(execution->metadata), std::move(execution->status));
+  r.answered_at = clock_.steady_now();
+}
+
+/// What a write met that was made against an older state: read the newest and decide again.
+kube::task<code_execution_reconciler::step> code_execution_reconciler::refresh(record_ptr r) {
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_get(kube::code_executions, r->key.ns, r->key.name);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    if (answer.error().is_not_found()) co_return outcome::done();
+    co_return outcome::retry(answer.error());
+  }
+  r->answered.reset();
+  take_answer(*r, *answer);
+  co_return outcome::retry("the object had changed");
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::add_finalizer(record_ptr r) {
+  auto const& metadata = r->metadata();
+  auto finalizers = metadata.finalizers;
+  finalizers.emplace_back(api::cleanup_finalizer);
+  // The version makes it a claim: of two operators, or against a state that is long past, one wins.
+  json const patch = {{"metadata", {{"resourceVersion", metadata.resourceVersion}, {"finalizers", finalizers}}}};
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::merge, dump(patch),
+                                  api::field_manager);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    if (answer.error().is_not_found()) co_return outcome::done();
+    if (answer.error().is_conflict()) {
+      auto refreshing = refresh(r);
+      co_return co_await std::move(refreshing);
+    }
+    co_return outcome::retry(answer.error());
+  }
+  r->known.claimed = clock_.wall_now();
+  take_answer(*r, *answer);
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_runner(record_ptr r, seconds max_age) {
+  auto ensuring = runner_.ensure(r->key.ns, max_age);
+  auto const result = co_await std::move(ensuring);
+  if (!result) {
+    r->known.runner_checked.reset();
+    co_return refused(*r, result.error());
+  }
+  r->known.runner_checked = clock_.wall_now();
+  co_return std::nullopt;
+}
+
+code_execution_reconciler::step code_execution_reconciler::refused(record& r, kube::error const& e) {
+  if (e.is_namespace_terminating()) return outcome::requeue_after(seconds(5));
+  bool const transport = e.kind() != kube::error_kind::api && e.kind() != kube::error_kind::config;
+  if (transport || e.is_retryable()) return outcome::retry(e);
+  execution::refusal why;
+  why.message = e.message();
+  why.at = clock_.wall_now();
+  bool const too_large = e.http_status() == 413 || e.http_status() == 400;
+  if (e.is_invalid() || too_large) {
+    why.what = execution::refusal::kind::invalid;
+  } else if (e.is_forbidden() && e.message().find("exceeded quota") != std::string::npos) {
+    why.what = execution::refusal::kind::quota;
+  } else {
+    why.what = execution::refusal::kind::forbidden;
+  }
+  base::log::warn("creation refused",
+                  {base::log::kv("execution", r.key.describe()), base::log::kv("error", e.describe())});
+  r.known.refused = std::move(why);
+  // Rounds go on: decide() says what a refusal means.
+  return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::create_job(record_ptr r,
+                                                                                  std::shared_ptr<json const> object) {
+  // Without the runner's ConfigMap the pod could not start; decide() says what comes of that.
+  if (!r->known.runner_checked) co_return std::nullopt;
+  r->known.refused.reset();
+  r->known.job_tried = true;
+  r->known.job_ruled_out = false;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_create(kube::jobs, r->key.ns, dump(*object), api::field_manager);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    if (!answer.error().is_already_exists()) co_return refused(*r, answer.error());
+    auto finding = find_job(r);
+    auto const end = co_await std::move(finding);
+    // There was one and it is gone: it has run, or was stopped, and is not made again.
+    if (r->known.job_ruled_out && !r->known.refused) r->job_gone = true;
+    co_return end;
+  }
+  auto decoded = kube::decode_job(json::parse(*answer, nullptr, false));
+  auto* const job = std::get_if<kube::Job>(&decoded);
+  if (job == nullptr) co_return outcome::retry("the answer to the Job's creation cannot be read");
+  ++counters_.started;
+  r->known.job_created = clock_.wall_now();
+  base::log::info("job made",
+                  {base::log::kv("execution", r->key.describe()), base::log::kv("job", job->metadata.name)});
+  // The watch may have been quicker.
+  if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(record_ptr r) {
+  auto const name = execution::child_name(r->stored->metadata);
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_get(kube::jobs, r->key.ns, name);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    if (!answer.error().is_not_found()) co_return outcome::retry(answer.error());
+    r->known.job_ruled_out = true;
+    co_return std::nullopt;
+  }
+  auto decoded = kube::decode_job(json::parse(*answer, nullptr, false));
+  auto* const job = std::get_if<kube::Job>(&decoded);
+  if (job == nullptr) co_return outcome::retry("the Job cannot be read");
+  if (!is_controlled_by(job->metadata, api::kind, r->uid)) {
+    r->known.job_ruled_out = true;
+    execution::refusal taken;
+    taken.what = execution::refusal::kind::name_taken;
+    taken.message = "A Job \"" + name +
+                    "\" that does not belong to this CodeExecution stands in its place and is left alone. Delete that "
+                    "Job and create the CodeExecution anew.";
+    taken.at = clock_.wall_now();
+    r->known.refused = std::move(taken);
+    co_return std::nullopt;
+  }
+  r->known.job_created = base::parse_time(job->metadata.creationTimestamp).value_or(clock_.wall_now());
+  r->known.job_adopted = true;
+  if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::create_input(record_ptr r,
+                                                                                    std::shared_ptr<json const> object,
+                                                                                    std::string sha256) {
+  r->known.refused.reset();
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_create(kube::config_maps, r->key.ns, dump(*object), api::field_manager);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (answer) {
+    r->known.input_ready = true;
+    co_return std::nullopt;
+  }
+  if (!answer.error().is_already_exists()) {
+    // The Job is gone meanwhile, and its namespace or its owner with it: the watch will say so.
+    co_return refused(*r, answer.error());
+  }
+  auto const name = execution::child_name(r->stored->metadata);
+  auto get = kube::make_get(kube::config_maps, r->key.ns, name);
+  auto getting = client_.send(std::move(get), by);
+  auto const found = co_await std::move(getting);
+  if (!found) co_return outcome::retry(found.error());
+  auto const existing = json::parse(*found, nullptr, false);
+  auto const metadata = existing.is_object() && existing.contains("metadata")
+                            ? api::decode_object_meta(existing["metadata"])
+                            : std::variant<api::ObjectMeta, api::decode_error>(api::decode_error{});
+  auto const* const meta = std::get_if<api::ObjectMeta>(&metadata);
+  if (meta == nullptr) co_return outcome::retry("the input ConfigMap cannot be read");
+  auto const hash = meta->annotations.find(std::string(execution::input_annotation));
+  bool const same = hash != meta->annotations.end() && hash->second == sha256;
+  if (same && is_controlled_by(*meta, "Job", r->job->metadata.uid)) {
+    r->known.input_ready = true;
+    co_return std::nullopt;
+  }
+  execution::refusal taken;
+  taken.what = execution::refusal::kind::name_taken;
+  taken.message = "A ConfigMap \"" + name +
+                  "\" that does not belong to this CodeExecution stands in its place and is left alone. Delete it and "
+                  "create the CodeExecution anew.";
+  taken.at = clock_.wall_now();
+  r->known.refused = std::move(taken);
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_unfinished(record_ptr r) {
+  auto refreshing = refresh(r);
+  auto const end = co_await std::move(refreshing);
+  bool const read = r->answered.has_value();
+  if (!read) co_return end;
+  r->known.confirmed = true;
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::read_job_events(record_ptr r) {
+  r->known.events_read = clock_.wall_now();
+  kube::list_options options;
+  options.field_selector = "involvedObject.uid=" + r->job->metadata.uid;
+  options.limit = 50;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_list(kube::core_events, r->key.ns, options);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    // They only explain; a right that is missing must not stop anything.
+    base::log::debug("events cannot be read", {base::log::kv("execution", r->key.describe()),
+                                               base::log::kv("error", answer.error().describe())});
+    co_return std::nullopt;
+  }
+  auto const page = kube::decode_list(*answer);
+  if (!page) co_return std::nullopt;
+  std::optional<base::wall_time> newest;
+  for (auto const& item : page->items) {
+    auto const decoded = kube::decode_core_event(item);
+    auto const* const event = std::get_if<kube::CoreEvent>(&decoded);
+    if (event == nullptr || event->reason != "FailedCreate") continue;
+    auto const seen = event->last_seen().value_or(base::wall_time{});
+    if (newest && seen < *newest) continue;
+    newest = seen;
+    r->known.pod_refusal = event->message;
+  }
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_job(record_ptr r, std::string uid) {
+  kube::delete_options options;
+  options.uid = std::move(uid);
+  options.policy = kube::propagation::background;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_delete(kube::jobs, r->key.ns, execution::child_name(r->stored->metadata), options);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    // Not there, or another one under its name: ours is gone.
+    bool const gone = answer.error().is_not_found() || answer.error().is_conflict();
+    if (!gone) co_return outcome::retry(answer.error());
+    r->job_gone = true;
+  }
+  r->known.job_deleted = clock_.wall_now();
+  // Where the watch has not shown the Job at all, it will not show its end either.
+  if (!r->job_watched) r->job_gone = true;
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::remove_finalizer(record_ptr r) {
+  auto const& finalizers = r->metadata().finalizers;
+  auto const found = std::find(finalizers.begin(), finalizers.end(), api::cleanup_finalizer);
+  if (found == finalizers.end()) co_return outcome::done();
+  auto const path = "/metadata/finalizers/" + std::to_string(found - finalizers.begin());
+  json test = {{"op", "test"}, {"path", path}, {"value", api::cleanup_finalizer}};
+  json remove = {{"op", "remove"}, {"path", path}};
+  json patch = json::array();
+  patch.push_back(std::move(test));
+  patch.push_back(std::move(remove));
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::json, dump(patch),
+                                  api::field_manager);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    if (answer.error().is_not_found()) co_return outcome::done();
+    // The list of finalizers has changed: the index is not ours any more.
+    if (answer.error().is_invalid() || answer.error().is_conflict()) {
+      auto refreshing = refresh(r);
+      co_return co_await std::move(refreshing);
+    }
+    co_return outcome::retry(answer.error());
+  }
+  base::log::info("let go", {base::log::kv("execution", r->key.describe())});
+  take_answer(*r, *answer);
+  co_return outcome::done();
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_execution(record_ptr r) {
+  kube::delete_options options;
+  options.uid = r->uid;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_delete(kube::code_executions, r->key.ns, r->key.name, options);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer && !answer.error().is_not_found() && !answer.error().is_conflict())
+    co_return outcome::retry(answer.error());
+  base::log::info("time to live is over", {base::log::kv("execution", r->key.describe())});
+  co_return outcome::done();
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::write_status(
+    record_ptr r, std::shared_ptr<api::CodeExecutionStatus const> status) {
+  auto const from = api::encode(r->status());
+  auto const to = api::encode(*status);
+  auto changes = execution::make_merge_patch(from, to);
+  if (changes.empty()) co_return std::nullopt;
+  // The version guards a result that another operator may have written meanwhile.
+  json const patch = {{"metadata", {{"resourceVersion", r->metadata().resourceVersion}}},
+                      {"status", std::move(changes)}};
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::merge, dump(patch),
+                                  api::field_manager, "status");
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) {
+    auto const& e = answer.error();
+    if (e.is_not_found()) co_return outcome::done();
+    if (e.is_conflict()) {
+      auto refreshing = refresh(r);
+      co_return co_await std::move(refreshing);
+    }
+    if (!e.is_retryable()) {
+      base::log::error("status refused",
+                       {base::log::kv("execution", r->key.describe()), base::log::kv("error", e.describe())});
+    }
+    co_return outcome::retry(e);
+  }
+  take_answer(*r, *answer);
+  if (status->is_final()) {
+    bool const succeeded = status->phase == api::phases::succeeded;
+    ++(succeeded ? counters_.succeeded : counters_.failed);
+    base::log::info("execution finished",
+                    {base::log::kv("execution", r->key.describe()), base::log::kv("phase", status->phase),
+                     base::log::kv("reason", status->reason)});
+  }
+  co_return std::nullopt;
+}
+
+void code_execution_reconciler::start_log_reader(record_ptr const& r, std::string pod, bool follow) {
+  auto const& resolved = **r->resolved;
+  std::string token = r->known.token;
+  if (r->job) {
+    auto const given = r->job->metadata.annotations.find(std::string(execution::token_annotation));
+    if (given != r->job->metadata.annotations.end()) token = given->second;
+  }
+  log_request what;
+  what.ns = r->key.ns;
+  what.pod = std::move(pod);
+  what.follow = follow;
+  what.frames = std::make_shared<execution::log_capture>(static_cast<std::size_t>(resolved.max_output_bytes), token);
+  what.time_limit = follow ? execution::active_deadline(resolved, config_) : seconds(60);
+  if (!r->log.frames) r->log.frames = what.frames;
+  r->log.state = execution::log_state::progress::following;
+  ++(follow ? counters_.logs_followed : counters_.logs_read);
+  ++log_readers_;
+  bool const runs = readers_.spawn("log of " + r->key.describe(), run_log_reader(r, std::move(what)));
+  if (!runs) --log_readers_;
+}
+
+kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_request what) {
+  using progress = execution::log_state::progress;
+  struct leave {
+    std::size_t& count;
+    ~leave() { --count; }
+  };
+  leave const counted{log_readers_};
+  bool const follow = what.follow;
+  auto const frames = what.frames;
+  auto running = read_log(client_, std::move(what));
+  auto const reading = co_await std::move(running);
+  if (reading.end == log_reading::ending::not_yet) {
+    // The kubelet's word comes after its log: a moment, then again.
+    auto const waited = co_await async::sleep_for(std::chrono::milliseconds(300));
+    if (!waited) co_return;
+  }
+  if (r->closed) co_return;
+
+  // Of two readings the fuller one counts: a second may find a log that was rotated meanwhile.
+  bool const fuller = frames->result() || frames->frames() >= r->log.frames->frames();
+  if (fuller) r->log.frames = frames;
+  r->log.failure = reading.problem;
+  if (frames->result() && !r->known.result_seen) r->known.result_seen = clock_.wall_now();
+  switch (reading.end) {
+    case log_reading::ending::complete:
+      r->log.state = progress::ended;
+      break;
+    case log_reading::ending::not_yet:
+      r->log.state = follow ? progress::none : progress::failed;
+      break;
+    case log_reading::ending::refused:
+      r->log.state = progress::failed;
+      break;
+    case log_reading::ending::broken:
+      ++r->broken_readings;
+      r->log.state = r->broken_readings <= 3 ? progress::broken : progress::failed;
+      break;
+  }
+  if (r->log.state != progress::ended) {
+    base::log::debug("log reading ended early",
+                     {base::log::kv("execution", r->key.describe()), base::log::kv("problem", reading.problem)});
+  }
+  enqueue_(r->key);
+}
+
+}  // namespace codeexec::reconciler

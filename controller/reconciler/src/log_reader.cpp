@@ -1,0 +1,65 @@
+#include "codeexec/reconciler/log_reader.hpp"
+
+#include "codeexec/execution/build.hpp"
+#include "codeexec/kube_core/request.hpp"
+
+namespace codeexec::reconciler {
+namespace {
+
+/// The runner writes 9 MiB at most; the node keeps 10.
+constexpr std::int64_t longest_log = 16 * 1024 * 1024;
+constexpr std::chrono::seconds open_timeout{30};
+
+}  // namespace
+
+kube::task<log_reading> read_log(kube::client& client, log_request what) {
+  log_reading reading;
+  auto const by = base::deadline::after(what.time_limit);
+
+  kube::log_options options;
+  options.container = execution::container_name;
+  options.follow = what.follow;
+  if (!what.follow) options.limit_bytes = longest_log;
+  auto request = kube::make_pod_log(what.ns, what.pod, options);
+  auto opening = client.open_stream(std::move(request), by.min(base::deadline::after(open_timeout)));
+  auto opened = co_await std::move(opening);
+  if (!opened) {
+    auto const& e = opened.error();
+    // "container "code" in pod "x" is waiting to start: ContainerCreating"
+    bool const waiting = e.http_status() == 400 && e.message().find("waiting to start") != std::string::npos;
+    reading.end = waiting            ? log_reading::ending::not_yet
+                  : e.is_retryable() ? log_reading::ending::broken
+                                     : log_reading::ending::refused;
+    reading.problem = e.describe();
+    co_return reading;
+  }
+  auto const stream = std::move(*opened);
+  std::int64_t bytes = 0;
+  for (;;) {
+    auto reading_some = stream->read_some(by);
+    auto chunk = co_await std::move(reading_some);
+    if (!chunk) {
+      reading.problem = chunk.error().describe();
+      co_return reading;
+    }
+    if (chunk->empty()) break;
+    bytes += static_cast<std::int64_t>(chunk->size());
+    what.frames->feed(*chunk);
+    if (what.frames->result()) break;
+    if (bytes > longest_log) {
+      reading.problem = "the log is longer than any that the runner writes";
+      co_return reading;
+    }
+  }
+  what.frames->end();
+  reading.end = log_reading::ending::complete;
+  // A followed log may also end because the node rotated it or lost the container; without the last frame it is not
+  // whole.
+  if (what.follow && !what.frames->result()) {
+    reading.end = log_reading::ending::broken;
+    reading.problem = "the followed log ended without the result";
+  }
+  co_return reading;
+}
+
+}  // namespace codeexec::reconciler
