@@ -414,6 +414,9 @@ result<object> store::create(kube::resource const& type, json value, create_opti
     value.erase("status");
   }
   where->how->prepare_create(value, now);
+  if (auto refusal = where->how->admit(value)) {
+    return *refusal;
+  }
   field_errors errors = validate_metadata(value.at("metadata"), t, *where->how);
   field_errors more = where->how->validate_create(value);
   errors.insert(errors.end(), more.begin(), more.end());

@@ -7,6 +7,9 @@ namespace codeexec::local {
 using nlohmann::json;
 
 void strategy::prepare_create(json&, base::wall_time) const {}
+std::optional<status_error> strategy::admit(json const&) const {
+  return std::nullopt;
+}
 field_errors strategy::validate_create(json const&) const {
   return {};
 }

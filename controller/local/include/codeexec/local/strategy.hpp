@@ -34,9 +34,10 @@ struct resource_type {
   std::string kind;
   std::string list_kind;
   bool namespaced = true;
-  bool has_status = false;      ///< status is a subresource
-  bool has_generation = false;  ///< metadata.generation counts changes outside metadata and status
-  bool custom = false;          ///< made from a CustomResourceDefinition
+  bool has_status = false;       ///< status is a subresource
+  bool has_generation = false;   ///< metadata.generation counts changes outside metadata and status
+  bool returns_deleted = false;  ///< DELETE answers with the object, not with a Status
+  bool custom = false;           ///< made from a CustomResourceDefinition
   std::vector<std::string> short_names;
   std::vector<std::string> categories;
   std::vector<std::string> verbs;
@@ -66,6 +67,8 @@ class strategy {
 
   /// Defaults and server-owned fields of a new object; name, namespace, uid and creationTimestamp are set already.
   virtual void prepare_create(nlohmann::json& object, base::wall_time now) const;
+  /// A refusal that is no matter of fields (403): asked after prepare_create(), before validation.
+  virtual std::optional<status_error> admit(nlohmann::json const& object) const;
   virtual field_errors validate_create(nlohmann::json const& object) const;
   /// `next` holds what the writer may write (see part), the rest already taken from `current`.
   virtual void prepare_update(nlohmann::json& next, nlohmann::json const& current, part which) const;
