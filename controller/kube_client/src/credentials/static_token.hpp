@@ -1,0 +1,20 @@
+#pragma once
+
+#include "codeexec/kube_client/credentials.hpp"
+
+namespace codeexec::kube {
+
+/// A value that never changes: a token from the configuration, or none at all.
+class static_token final : public credentials {
+ public:
+  /// Empty: no Authorization header.
+  explicit static_token(std::string token);
+
+  task<result<std::string>> authorization(base::deadline by) override;
+  void rejected() override {}
+
+ private:
+  std::string header_;
+};
+
+}  // namespace codeexec::kube

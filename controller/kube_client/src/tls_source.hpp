@@ -1,0 +1,36 @@
+// TLS contexts from a cluster's configuration, made anew when a file behind them changes.
+#pragma once
+
+#include <optional>
+
+#include "codeexec/base/time.hpp"
+#include "codeexec/kube_client/cluster_config.hpp"
+#include "codeexec/net/tls.hpp"
+
+namespace codeexec::kube {
+
+class tls_source {
+ public:
+  tls_source(cluster_config const& config, base::clock const& clock, config_environment environment);
+
+  /// The first context. Errors: kind `config`.
+  result<net::tls_context> load();
+
+  /// Another context where a file has changed since, else null. Looks at most once a minute. Files that cannot be used
+  /// now leave the context in use as it is, and are looked at again.
+  net::tls_context poll();
+
+ private:
+  base::result<net::tls_options> read() const;
+
+  pem_source certificate_authority_;
+  pem_source client_certificate_;
+  pem_source client_key_;
+  bool verify_;
+  base::clock const& clock_;
+  config_environment environment_;
+  net::tls_options in_use_;
+  base::steady_time looked_at_;
+};
+
+}  // namespace codeexec::kube

@@ -1,0 +1,95 @@
+// HTTP/1.1 to one server: a bounded pool of kept-alive connections, streamed and whole answers.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "codeexec/base/deadline.hpp"
+#include "codeexec/net/connection.hpp"
+#include "codeexec/net/error.hpp"
+
+namespace codeexec::net {
+
+struct http_request {
+  boost::beast::http::verb method = boost::beast::http::verb::get;
+  std::string target;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Host, Connection and Content-Length are ours
+  std::string body;
+  /// Sending it twice does no more than once: it may be repeated where a kept-alive connection turns out dead.
+  bool idempotent = false;
+};
+
+struct http_response {
+  int status = 0;
+  boost::beast::http::fields headers;
+  std::string body;
+};
+
+/// The body of an answer as it comes. Destroying it before the end closes the connection.
+class response_stream {
+ public:
+  response_stream(response_stream const&) = delete;
+  response_stream& operator=(response_stream const&) = delete;
+  ~response_stream();
+
+  int status() const;
+  boost::beast::http::fields const& headers() const;
+
+  /// At least one byte as soon as there is one; an empty string at the orderly end, and after it. A body that breaks
+  /// off is failure::connection, never an end. Cancellable (terminal). After an error only destruction makes sense.
+  boost::asio::awaitable<result<std::string>> read_some(base::deadline by);
+
+  /// The whole rest; failure::too_large, and the connection closed, where it is longer than `limit`.
+  boost::asio::awaitable<result<std::string>> read_rest(std::size_t limit, base::deadline by);
+
+ private:
+  friend class http_client;
+  struct state;
+  explicit response_stream(std::unique_ptr<state> s);
+  std::unique_ptr<state> state_;
+};
+
+struct http_client_options {
+  std::size_t max_connections = 16;          ///< for whole exchanges; those beyond wait in line. Streams have their own
+  std::chrono::seconds max_idle{45};         ///< a kept connection older than this is not used again
+  std::size_t max_body = 64U * 1024 * 1024;  ///< of a whole answer
+};
+
+/// Redirects are answers like any other and never followed: a credential must not go where an answer points.
+///
+/// Lifetime: streams and calls under way may outlive it. Thread: one executor. Both calls are cancellable (terminal).
+class http_client {
+ public:
+  http_client(boost::asio::any_io_executor executor, std::shared_ptr<endpoint const> to, std::string host_header,
+              http_client_options options = {});
+  http_client(http_client const&) = delete;
+  http_client& operator=(http_client const&) = delete;
+  ~http_client();
+
+  /// Sends, and reads the whole answer, whatever its status. Waits in line while all connections are in use.
+  boost::asio::awaitable<result<http_response>> send(http_request request, base::deadline by);
+
+  /// Sends, and returns with the headers of the answer, whatever its status.
+  boost::asio::awaitable<result<std::unique_ptr<response_stream>>> open(http_request request, base::deadline by);
+
+  /// New connections go there (a rotated CA, another client certificate); kept ones are closed, those in use finish.
+  void reconfigure(std::shared_ptr<endpoint const> to);
+
+  std::size_t idle_connections() const;
+
+ private:
+  struct pool;
+  std::shared_ptr<pool> pool_;
+  friend class response_stream;
+};
+
+}  // namespace codeexec::net

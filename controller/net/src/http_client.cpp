@@ -1,0 +1,320 @@
+#include "codeexec/net/http_client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/this_coro.hpp>
+#include <deque>
+#include <list>
+#include <optional>
+
+#include "codeexec/async/cancellation.hpp"
+#include "codeexec/async/event.hpp"
+
+namespace codeexec::net {
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+namespace {
+
+constexpr std::uint32_t max_header = 64U * 1024;
+/// A server that refuses a large body may answer and close while we still write. Its answer is worth a moment.
+constexpr std::chrono::seconds early_answer_wait{2};
+
+using parser_ptr = std::unique_ptr<connection::parser>;
+
+parser_ptr make_parser() {
+  auto parser = std::make_unique<connection::parser>();
+  parser->body_limit(boost::none);  // a watch has no length; whole answers are bounded where they are collected
+  parser->header_limit(max_header);
+  return parser;
+}
+
+}  // namespace
+
+/// Shared by the client, its streams and its calls under way.
+struct http_client::pool {
+  pool(asio::any_io_executor ex, std::shared_ptr<endpoint const> e, std::string host, http_client_options o)
+      : executor(std::move(ex)), to(std::move(e)), host_header(std::move(host)), options(o) {}
+
+  struct kept {
+    std::unique_ptr<connection> link;
+    std::chrono::steady_clock::time_point since;
+  };
+  struct waiter {
+    explicit waiter(asio::any_io_executor const& ex) : turn(ex) {}
+    async::event turn;
+    bool granted = false;
+  };
+
+  asio::any_io_executor executor;
+  std::shared_ptr<endpoint const> to;
+  std::string host_header;
+  http_client_options options;
+  std::deque<kept> idle;  // most recently used at the back
+  std::size_t in_use = 0;
+  std::list<std::shared_ptr<waiter>> line;
+  bool closed = false;
+
+  /// The freshest usable one, or null. What is too old or dead is dropped on the way.
+  std::unique_ptr<connection> take_idle() {
+    auto const oldest = std::chrono::steady_clock::now() - options.max_idle;
+    while (!idle.empty() && idle.front().since < oldest)
+      idle.pop_front();
+    while (!idle.empty()) {
+      auto link = std::move(idle.back().link);
+      idle.pop_back();
+      if (link->is_idle_and_open()) return link;
+    }
+    return nullptr;
+  }
+
+  void keep(std::unique_ptr<connection> link) {
+    if (closed || &link->peer() != to.get()) return;  // reconfigured meanwhile
+    while (idle.size() >= options.max_connections)
+      idle.pop_front();
+    idle.push_back({std::move(link), std::chrono::steady_clock::now()});
+  }
+
+  void release() {
+    if (line.empty()) {
+      --in_use;
+      return;
+    }
+    // The place goes to the one who has waited longest; nobody who comes now can take it.
+    auto const next = line.front();
+    line.pop_front();
+    next->granted = true;
+    next->turn.set();
+  }
+
+  asio::awaitable<result<void>> acquire(std::shared_ptr<pool> self, base::deadline by);
+  asio::awaitable<result<std::unique_ptr<response_stream>>> exchange(std::shared_ptr<pool> self, http_request request,
+                                                                     base::deadline by);
+};
+
+namespace {
+/// A place among max_connections, given back on every way out.
+template <class Pool>
+class place {
+ public:
+  explicit place(std::shared_ptr<Pool> p) : pool_(std::move(p)) {}
+  place(place const&) = delete;
+  place& operator=(place const&) = delete;
+  ~place() { pool_->release(); }
+
+ private:
+  std::shared_ptr<Pool> pool_;
+};
+
+/// Leaves the line however the wait ends; a place that was granted and not used is passed on.
+template <class Pool, class Waiter>
+class in_line {
+ public:
+  in_line(std::shared_ptr<Pool> p, std::shared_ptr<Waiter> w) : pool_(std::move(p)), waiter_(std::move(w)) {
+    pool_->line.push_back(waiter_);
+  }
+  in_line(in_line const&) = delete;
+  in_line& operator=(in_line const&) = delete;
+  ~in_line() {
+    if (accepted_) return;
+    if (waiter_->granted) {
+      pool_->release();
+    } else {
+      pool_->line.remove(waiter_);
+    }
+  }
+  void accept() { accepted_ = true; }
+
+ private:
+  std::shared_ptr<Pool> pool_;
+  std::shared_ptr<Waiter> waiter_;
+  bool accepted_ = false;
+};
+}  // namespace
+
+asio::awaitable<result<void>> http_client::pool::acquire(std::shared_ptr<pool> self, base::deadline by) {
+  if (self->in_use < self->options.max_connections) {
+    ++self->in_use;
+    co_return result<void>();
+  }
+  auto const me = std::make_shared<waiter>(self->executor);
+  in_line<pool, waiter> waiting(self, me);
+  auto const turn = co_await me->turn.wait_until(by);
+  if (turn) {
+    waiting.accept();
+    co_return result<void>();
+  }
+  auto const cancellation = co_await asio::this_coro::cancellation_state;
+  if (async::is_cancelled(cancellation)) co_return error(failure::cancelled, "waiting for a connection");
+  co_return error(failure::timeout,
+                  "waiting for a connection: all " + std::to_string(self->options.max_connections) + " are in use");
+}
+
+struct response_stream::state {
+  std::weak_ptr<http_client::pool> pool;
+  std::unique_ptr<connection> link;  // null once the body has ended
+  parser_ptr parser;
+  std::array<char, 16384> chunk;
+
+  /// The body has ended in order: the connection may serve again.
+  void finish() {
+    auto const home = pool.lock();
+    if (home && parser->get().keep_alive() && !parser->get().need_eof()) home->keep(std::move(link));
+    link.reset();
+  }
+};
+
+response_stream::response_stream(std::unique_ptr<state> s) : state_(std::move(s)) {}
+response_stream::~response_stream() = default;
+
+int response_stream::status() const {
+  return static_cast<int>(state_->parser->get().result_int());
+}
+
+http::fields const& response_stream::headers() const {
+  return state_->parser->get().base();
+}
+
+asio::awaitable<result<std::string>> response_stream::read_some(base::deadline by) {
+  auto& s = *state_;
+  auto& parser = *s.parser;
+  while (s.link) {
+    if (parser.is_done()) {
+      s.finish();
+      break;
+    }
+    auto& body = parser.get().body();
+    body.data = s.chunk.data();
+    body.size = s.chunk.size();
+    auto const step = co_await s.link->read_some(parser, by);
+    if (step.ec) {
+      auto const cancellation = co_await asio::this_coro::cancellation_state;
+      s.link.reset();
+      co_return to_error(step.ec, failure::connection, "reading the answer", async::is_cancelled(cancellation));
+    }
+    auto const got = s.chunk.size() - body.size;
+    if (got > 0) {
+      std::string bytes(s.chunk.data(), got);
+      // With the last byte already here the connection need not wait for the reader to come back.
+      if (parser.is_done()) s.finish();
+      co_return bytes;
+    }
+  }
+  co_return std::string();
+}
+
+asio::awaitable<result<std::string>> response_stream::read_rest(std::size_t limit, base::deadline by) {
+  std::string whole;
+  for (;;) {
+    auto const bytes = co_await read_some(by);
+    if (!bytes) co_return bytes.error();
+    if (bytes->empty()) co_return whole;
+    if (bytes->size() > limit - whole.size()) {
+      state_->link.reset();
+      co_return error(failure::too_large, "the answer is larger than " + std::to_string(limit) + " bytes");
+    }
+    whole += *bytes;
+  }
+}
+
+asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exchange(std::shared_ptr<pool> self,
+                                                                                      http_request request,
+                                                                                      base::deadline by) {
+  connection::request message(request.method, request.target, 11);
+  message.set(http::field::host, self->host_header);
+  for (auto const& [name, value] : request.headers)
+    message.set(name, value);
+  message.body() = std::move(request.body);
+  message.prepare_payload();
+
+  for (bool may_reuse = true;;) {
+    auto link = may_reuse ? self->take_idle() : nullptr;
+    bool const reused = link != nullptr;
+    if (!link) {
+      auto opened = co_await connection::open(self->to, by);
+      if (!opened) co_return opened.error();
+      link = std::move(*opened);
+    }
+
+    auto parser = make_parser();
+    auto const written = co_await link->write(message, by);
+    auto step = written;
+    if (!written.ec || written.bytes > 0) {
+      auto const until = written.ec ? by.min(base::deadline::after(early_answer_wait)) : by;
+      step = co_await link->read_header(*parser, until);
+      // 1xx answers announce the real one; we ask for none, proxies may send them all the same.
+      while (!step.ec && parser->get().result_int() < 200) {
+        parser = make_parser();
+        step = co_await link->read_header(*parser, until);
+      }
+    }
+
+    if (!step.ec) {
+      auto state = std::make_unique<response_stream::state>();
+      state->pool = self;
+      state->link = std::move(link);
+      state->parser = std::move(parser);
+      if (written.ec) state->pool.reset();  // half a request was sent: whatever comes after this answer is undefined
+      co_return std::unique_ptr<response_stream>(new response_stream(std::move(state)));
+    }
+
+    auto const cancellation = co_await asio::this_coro::cancellation_state;
+    auto failed =
+        to_error(written.ec ? written.ec : step.ec, failure::connection,
+                 written.ec ? "sending the request" : "waiting for the answer", async::is_cancelled(cancellation));
+    // A kept connection that the server closed while it lay idle is no failure of the server's. Once, on a fresh one,
+    // and only where the server cannot have acted twice.
+    bool const nothing_sent = written.ec && written.bytes == 0;
+    bool const nothing_came = !parser->got_some() && !link->has_unparsed();
+    bool const stale = reused && failed.kind == failure::connection && nothing_came;
+    if (stale && (nothing_sent || request.idempotent)) {
+      may_reuse = false;
+      continue;
+    }
+    co_return failed;
+  }
+}
+
+http_client::http_client(asio::any_io_executor executor, std::shared_ptr<endpoint const> to, std::string host_header,
+                         http_client_options options)
+    : pool_(std::make_shared<pool>(std::move(executor), std::move(to), std::move(host_header), options)) {}
+
+http_client::~http_client() {
+  pool_->closed = true;
+  pool_->idle.clear();
+}
+
+asio::awaitable<result<http_response>> http_client::send(http_request request, base::deadline by) {
+  auto const shared = pool_;
+  auto const acquired = co_await shared->acquire(shared, by);
+  if (!acquired) co_return acquired.error();
+  place<pool> const held(shared);
+
+  auto opened = co_await shared->exchange(shared, std::move(request), by);
+  if (!opened) co_return opened.error();
+  auto const stream = std::move(*opened);
+  auto body = co_await stream->read_rest(shared->options.max_body, by);
+  if (!body) co_return body.error();
+  http_response response;
+  response.status = stream->status();
+  response.headers = stream->headers();
+  response.body = std::move(*body);
+  co_return response;
+}
+
+asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::open(http_request request, base::deadline by) {
+  auto const shared = pool_;
+  auto opened = co_await shared->exchange(shared, std::move(request), by);
+  co_return opened;
+}
+
+void http_client::reconfigure(std::shared_ptr<endpoint const> to) {
+  pool_->to = std::move(to);
+  pool_->idle.clear();
+}
+
+std::size_t http_client::idle_connections() const {
+  return pool_->idle.size();
+}
+
+}  // namespace codeexec::net

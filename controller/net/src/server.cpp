@@ -1,0 +1,343 @@
+#include "codeexec/net/server.hpp"
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/status.hpp>
+#include <cstdio>
+
+#include "codeexec/async/cancellation.hpp"
+#include "codeexec/async/event.hpp"
+#include "codeexec/base/log.hpp"
+
+namespace codeexec::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+/// Far beyond this, whoever sends is not worth an answer.
+constexpr std::size_t drain_factor = 16;
+
+/// What a connection and the task that watches it for a goodbye share. Either may end first.
+struct line {
+  explicit line(tcp::socket socket) : stream(std::move(socket)) {}
+  beast::tcp_stream stream;
+  std::function<void()> on_gone;
+  bool gone = false;
+};
+
+std::string head(int status, header_list const& headers, bool close) {
+  std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
+  auto const reason = http::obsolete_reason(static_cast<http::status>(status));
+  out.append(reason.data(), reason.size());
+  out += "\r\n";
+  for (auto const& [name, value] : headers) {
+    out += name + ": " + value + "\r\n";
+  }
+  if (close) {
+    out += "Connection: close\r\n";
+  }
+  return out;
+}
+
+class connection_exchange : public exchange {
+ public:
+  connection_exchange(std::shared_ptr<line> on, async::task_group& group, std::chrono::seconds timeout, bool close,
+                      bool head_only)
+      : line_(std::move(on)), group_(group), timeout_(timeout), close_(close), head_only_(head_only) {}
+  ~connection_exchange() override { line_->on_gone = nullptr; }
+
+  asio::awaitable<bool> respond(int status, header_list headers, std::string body) override {
+    answered_ = true;
+    // 204 and 304 have no body by definition, and so no length either.
+    bool const bodiless = status == 204 || status == 304;
+    if (!bodiless) {
+      headers.emplace_back("Content-Length", std::to_string(body.size()));
+    }
+    std::string const start = head(status, headers, close_) + "\r\n";
+    if (bodiless || head_only_) {
+      body.clear();
+    }
+    bool const sent = co_await send(start, body);
+    co_return sent;
+  }
+
+  asio::awaitable<bool> begin_stream(int status, header_list headers, std::function<void()> on_gone) override {
+    answered_ = true;
+    streaming_ = true;
+    headers.emplace_back("Transfer-Encoding", "chunked");
+    line_->on_gone = std::move(on_gone);
+    // Without a read under way nobody would notice that the client of a silent watch has left.
+    (void)group_.spawn("client watcher", watch_for_goodbye(line_));
+    std::string const start = head(status, headers, true) + "\r\n";
+    std::string const none;
+    bool const sent = co_await send(start, none);
+    co_return sent;
+  }
+
+  asio::awaitable<bool> write(std::string chunk) override {
+    if (chunk.empty()) {
+      co_return !broken_ && !line_->gone;
+    }
+    std::array<char, 24> size{};
+    int const length = std::snprintf(size.data(), size.size(), "%zx\r\n", chunk.size());
+    std::string const start(size.data(), static_cast<std::size_t>(length));
+    chunk += "\r\n";
+    bool const sent = co_await send(start, chunk);
+    co_return sent;
+  }
+
+  asio::awaitable<bool> finish() {
+    if (!streaming_) {
+      co_return answered_ && !broken_;
+    }
+    std::string const last = "0\r\n\r\n";
+    std::string const none;
+    bool const sent = co_await send(last, none);
+    co_return sent;
+  }
+  bool streaming() const { return streaming_; }
+
+ private:
+  static asio::awaitable<void> watch_for_goodbye(std::shared_ptr<line> on) {
+    std::array<char, 256> dropped{};
+    while (true) {
+      // The stream's own timer belongs to the writes; so this reads below it, from the socket.
+      auto const [ec, bytes] = co_await on->stream.socket().async_read_some(asio::buffer(dropped), as_result);
+      if (ec) {
+        break;
+      }
+    }
+    on->gone = true;
+    if (on->on_gone) {
+      on->on_gone();
+    }
+  }
+
+  /// `a` and `b` must live until the call has ended: its callers await it with locals of theirs.
+  asio::awaitable<bool> send(std::string const& a, std::string const& b) {
+    if (broken_ || line_->gone) {
+      co_return false;
+    }
+    std::array<asio::const_buffer, 2> const buffers{asio::buffer(a), asio::buffer(b)};
+    line_->stream.expires_after(timeout_);
+    auto const [ec, bytes] = co_await asio::async_write(line_->stream, buffers, as_result);
+    line_->stream.expires_never();
+    broken_ = static_cast<bool>(ec);
+    co_return !broken_;
+  }
+
+  std::shared_ptr<line> line_;
+  async::task_group& group_;
+  std::chrono::seconds timeout_;
+  bool close_;
+  bool head_only_;
+  bool answered_ = false;
+  bool streaming_ = false;
+  bool broken_ = false;
+};
+
+}  // namespace
+
+std::string server_request::header(std::string_view name) const {
+  auto const found = headers.find(beast::string_view(name.data(), name.size()));
+  return found == headers.end() ? std::string() : std::string(found->value());
+}
+
+struct http_server::state {
+  state(asio::any_io_executor executor, request_handler& h, server_options o)
+      : handler(h), options(o), group(executor), acceptor(executor), room(executor) {}
+
+  /// False: the connection is of no further use.
+  asio::awaitable<bool> read_request(std::shared_ptr<line> on, beast::flat_buffer& buffer, server_request& into,
+                                     bool& keep_alive);
+  asio::awaitable<void> serve(std::shared_ptr<line> on);
+  static asio::awaitable<void> serve_counted(std::shared_ptr<state> self, tcp::socket socket);
+  static asio::awaitable<void> accept(std::shared_ptr<state> self);
+
+  request_handler& handler;
+  server_options options;
+  async::task_group group;
+  tcp::acceptor acceptor;
+  async::event room;
+  std::size_t open = 0;
+};
+
+asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on, beast::flat_buffer& buffer,
+                                                       server_request& into, bool& keep_alive) {
+  http::request_parser<http::buffer_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(options.max_header));
+  parser.body_limit(boost::none);
+  on->stream.expires_after(options.idle);
+  auto const [header_ec, header_bytes] = co_await http::async_read_header(on->stream, buffer, parser, as_result);
+  if (header_ec) {
+    if (header_ec != http::error::end_of_stream && !async::is_abort(header_ec) && header_bytes > 0) {
+      base::log::debug("request refused", {base::log::kv("error", header_ec.message())});
+    }
+    co_return false;
+  }
+  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    std::string const go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    auto const [ec, bytes] = co_await asio::async_write(on->stream, asio::buffer(go_on), as_result);
+    if (ec) {
+      co_return false;
+    }
+  }
+  std::string body;
+  std::vector<char> chunk(parser.is_done() ? 0 : 64 * 1024);
+  std::size_t total = 0;
+  while (!parser.is_done()) {
+    parser.get().body().data = chunk.data();
+    parser.get().body().size = chunk.size();
+    on->stream.expires_after(options.idle);
+    auto [ec, bytes] = co_await http::async_read_some(on->stream, buffer, parser, as_result);
+    if (ec == http::error::need_buffer) {
+      ec = {};
+    }
+    if (ec) {
+      co_return false;
+    }
+    std::size_t const got = chunk.size() - parser.get().body().size;
+    total += got;
+    if (total > options.max_body * drain_factor) {
+      co_return false;
+    }
+    if (total <= options.max_body) {
+      body.append(chunk.data(), got);
+    } else {
+      into.body_too_large = true;
+      body.clear();
+    }
+  }
+  on->stream.expires_never();
+  keep_alive = parser.keep_alive();
+  auto message = parser.release();
+  into.method = message.method();
+  into.target.assign(message.target().data(), message.target().size());
+  into.headers = std::move(message.base());
+  into.body = std::move(body);
+  co_return true;
+}
+
+asio::awaitable<void> http_server::state::serve(std::shared_ptr<line> on) {
+  beast::flat_buffer buffer;
+  while (true) {
+    server_request request;
+    bool keep_alive = false;
+    bool const got = co_await read_request(on, buffer, request, keep_alive);
+    if (!got) {
+      break;
+    }
+    bool const head_only = request.method == http::verb::head;
+    connection_exchange answer(on, group, options.write_timeout, !keep_alive, head_only);
+    co_await handler.handle(std::move(request), answer);
+    bool const finished = co_await answer.finish();
+    if (!finished || answer.streaming() || !keep_alive) {
+      break;
+    }
+  }
+  boost::system::error_code ignored;
+  on->stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
+  on->stream.close();
+}
+
+asio::awaitable<void> http_server::state::serve_counted(std::shared_ptr<state> self, tcp::socket socket) {
+  struct counted {
+    explicit counted(std::shared_ptr<state> s) : owner(std::move(s)) { ++owner->open; }
+    ~counted() {
+      --owner->open;
+      owner->room.pulse();
+    }
+    counted(counted const&) = delete;
+    counted& operator=(counted const&) = delete;
+    std::shared_ptr<state> owner;
+  };
+  counted const one(self);
+  auto on = std::make_shared<line>(std::move(socket));
+  struct closer {
+    ~closer() { target->stream.close(); }
+    std::shared_ptr<line> target;
+  };
+  // However the task ends: the reader of a streamed connection must see its socket closed.
+  closer const at_end{on};
+  co_await self->serve(on);
+}
+
+asio::awaitable<void> http_server::state::accept(std::shared_ptr<state> self) {
+  while (true) {
+    while (self->open >= self->options.max_connections) {
+      bool const pulsed = co_await self->room.wait();
+      if (!pulsed) {
+        co_return;
+      }
+    }
+    auto [ec, socket] = co_await self->acceptor.async_accept(as_result);
+    if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) {
+      co_return;
+    }
+    if (ec) {
+      base::log::warn("accept failed", {base::log::kv("error", ec.message())});
+      // Out of descriptors, most likely: give those that are open a moment to close.
+      asio::steady_timer pause(self->group.executor(), std::chrono::milliseconds(50));
+      auto const [waited] = co_await pause.async_wait(as_result);
+      if (waited) {
+        co_return;
+      }
+      continue;
+    }
+    boost::system::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    (void)self->group.spawn("connection", serve_counted(self, std::move(socket)));
+  }
+}
+
+http_server::http_server(asio::any_io_executor executor, request_handler& handler, server_options options)
+    : state_(std::make_shared<state>(std::move(executor), handler, options)) {}
+
+http_server::~http_server() = default;
+
+base::result<tcp::endpoint> http_server::listen(tcp::endpoint where) {
+  boost::system::error_code ec;
+  auto& acceptor = state_->acceptor;
+  acceptor.open(where.protocol(), ec);
+  if (!ec) {
+    acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  }
+  if (!ec) {
+    acceptor.bind(where, ec);
+  }
+  if (!ec) {
+    acceptor.listen(tcp::acceptor::max_listen_connections, ec);
+  }
+  if (ec) {
+    return base::error("cannot listen on " + where.address().to_string() + ":" + std::to_string(where.port()) + ": " +
+                       ec.message());
+  }
+  tcp::endpoint const bound = acceptor.local_endpoint(ec);
+  (void)state_->group.spawn("accept", state::accept(state_));
+  return bound;
+}
+
+asio::awaitable<void> http_server::stop() {
+  boost::system::error_code ignored;
+  state_->acceptor.close(ignored);
+  state_->group.stop();
+  co_await state_->group.join();
+}
+
+std::size_t http_server::connections() const {
+  return state_->open;
+}
+
+}  // namespace codeexec::net
