@@ -33,11 +33,11 @@ function(codeexec_add_program name)
   endif()
 endfunction()
 
-# codeexec_add_test(name [ASIO] [LABEL label] [TIMEOUT seconds] [WORKING_DIRECTORY dir] DEPS dep... SRCS file...)
+# codeexec_add_test(name [ASIO] [LABEL label] [TIMEOUT seconds] [PROPERTIES key value...] [DEFINITIONS d...] DEPS dep... SRCS file...)
 #
 # One executable of GoogleTest cases, each case a test of ctest's. LABEL: unit (default), integration or e2e.
 function(codeexec_add_test name)
-  cmake_parse_arguments(ARG "ASIO" "LABEL;TIMEOUT" "DEPS;SRCS;DEFINITIONS" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO" "LABEL;TIMEOUT" "DEPS;SRCS;DEFINITIONS;PROPERTIES" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
@@ -54,5 +54,5 @@ function(codeexec_add_test name)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ${ARG_PROPERTIES})
 endfunction()

@@ -1,0 +1,252 @@
+// Programs die at any moment: the operator is killed while executions run, and so is the stand-in. These tests start
+// programs of their own, because they kill them.
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <map>
+#include <set>
+#include <signal.h>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "cluster.hpp"
+
+namespace codeexec::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+/// A child of ours, its output in a file.
+class program {
+ public:
+  program(std::vector<std::string> const& command, fs::path const& log) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      auto const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+      auto const in = ::open("/dev/null", O_RDONLY);
+      ::dup2(in, 0);
+      ::dup2(out, 1);
+      ::dup2(out, 2);
+      std::vector<char*> argv;
+      for (auto const& word : command)
+        argv.push_back(const_cast<char*>(word.c_str()));
+      argv.push_back(nullptr);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+  }
+  program(program const&) = delete;
+  program& operator=(program const&) = delete;
+  ~program() { end(SIGKILL); }
+
+  pid_t pid() const { return pid_; }
+  /// Sends the signal and waits; the wait status.
+  int end(int with) {
+    if (pid_ <= 0) return 0;
+    ::kill(pid_, with);
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+/// A stand-in of its own and an operator that a test may kill.
+class machine {
+ public:
+  machine() {
+    auto pattern = (fs::temp_directory_path() / "codeexec-crash-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+    start_local();
+    start_operator();
+    cluster_ = std::make_unique<cluster>(kubeconfig().string());
+  }
+  machine(machine const&) = delete;
+  machine& operator=(machine const&) = delete;
+  ~machine() {
+    cluster_.reset();
+    if (operator_) operator_->end(SIGTERM);
+    if (local_) local_->end(SIGTERM);
+    if (::testing::Test::HasFailure()) {
+      std::cerr << "logs kept in " << folder_ << "\n";
+    } else {
+      std::error_code ignored;
+      fs::remove_all(folder_, ignored);
+    }
+  }
+
+  cluster& api() { return *cluster_; }
+  program& local() { return *local_; }
+  fs::path const& folder() const { return folder_; }
+
+  void start_operator() {
+    fs::remove(folder_ / "ready");
+    operator_ = std::make_unique<program>(
+        std::vector<std::string>{CODEEXEC_BINARY_DIR "/bin/codeexec-controller", "--kubeconfig", kubeconfig().string(),
+                                 "--ready-file", (folder_ / "ready").string()},
+        folder_ / "operator.log");
+  }
+  void kill_operator() { operator_->end(SIGKILL); }
+  int stop_operator() { return operator_->end(SIGTERM); }
+
+ private:
+  fs::path kubeconfig() const { return folder_ / "kubeconfig"; }
+
+  void start_local() {
+    local_ = std::make_unique<program>(
+        std::vector<std::string>{CODEEXEC_BINARY_DIR "/bin/codeexec-local", "--listen", "127.0.0.1:0", "--crds",
+                                 CODEEXEC_SOURCE_DIR "/crds", "--images",
+                                 CODEEXEC_SOURCE_DIR "/config/local/images.yaml", "--state-dir",
+                                 (folder_ / "node").string(), "--kubeconfig-out", kubeconfig().string()},
+        folder_ / "local.log");
+    auto const until = steady_clock::now() + 60s;
+    while (!fs::exists(kubeconfig()) && steady_clock::now() < until)
+      std::this_thread::sleep_for(20ms);
+  }
+
+  fs::path folder_;
+  std::unique_ptr<program> local_;
+  std::unique_ptr<program> operator_;
+  std::unique_ptr<cluster> cluster_;
+};
+
+/// Processes whose command line holds `text`.
+std::vector<std::string> processes_with(std::string const& text) {
+  std::vector<std::string> found;
+  for (auto const& entry : fs::directory_iterator("/proc")) {
+    auto const name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+    std::string line((std::istreambuf_iterator<char>(file)), {});
+    for (auto& c : line) {
+      if (c == '\0') c = ' ';
+    }
+    if (line.find(text) != std::string::npos) found.push_back(name + ": " + line);
+  }
+  return found;
+}
+
+TEST(crash, an_operator_killed_again_and_again_loses_nothing_and_runs_nothing_twice) {
+  machine here;
+  workspace space(here.api());
+  constexpr int count = 24;
+  for (int n = 0; n < count; ++n) {
+    auto const text = "import time\nprint('start', " + std::to_string(n) + ", flush=True)\ntime.sleep(" +
+                      std::to_string(0.2 * (n % 5)) + ")\nprint('end', " + std::to_string(n) + ")\n";
+    ASSERT_TRUE(space.create("x-" + std::to_string(n), python(text)));
+  }
+  std::map<std::string, std::set<std::string>> jobs_seen;  // by execution: the uids of its Jobs
+  std::map<std::string, std::set<std::string>> pods_seen;
+  auto const look = [&] {
+    for (auto const& job : space.list(kube::jobs)) {
+      jobs_seen[job["metadata"]["labels"]["codeexec.dev/execution"]].insert(job["metadata"]["uid"]);
+    }
+    for (auto const& pod : space.list(kube::pods)) {
+      pods_seen[pod["metadata"]["labels"]["codeexec.dev/execution"]].insert(pod["metadata"]["uid"]);
+    }
+  };
+  auto const finished = [&] {
+    int done = 0;
+    for (auto const& execution : space.list(kube::code_executions)) {
+      auto const phase = execution.contains("status") ? execution["status"].value("phase", "") : "";
+      if (phase == "Succeeded" || phase == "Failed") ++done;
+    }
+    return done;
+  };
+  int kills = 0;
+  auto const until = steady_clock::now() + 150s;
+  auto next_kill = steady_clock::now() + 300ms;
+  while (finished() < count && steady_clock::now() < until) {
+    look();
+    if (kills < 15 && steady_clock::now() > next_kill) {
+      here.kill_operator();
+      here.start_operator();
+      ++kills;
+      next_kill = steady_clock::now() + std::chrono::milliseconds(300 + 137 * kills % 400);
+    }
+    std::this_thread::sleep_for(30ms);
+  }
+  EXPECT_GE(kills, 3);
+  for (int n = 0; n < count; ++n) {
+    auto const name = "x-" + std::to_string(n);
+    auto const status = space.wait_final(name, 60s)["status"];
+    auto const number = std::to_string(n);
+    EXPECT_EQ(status["reason"], "Completed") << status.dump(2);
+    EXPECT_EQ(status["stdout"], "start " + number + "\nend " + number + "\n");
+    EXPECT_LE(jobs_seen[name].size(), 1u) << name;
+    EXPECT_LE(pods_seen[name].size(), 1u) << name;
+  }
+  EXPECT_EQ(space.wait_no_leftovers(), std::vector<std::string>());
+}
+
+TEST(crash, an_operator_that_was_away_finds_every_result) {
+  machine here;
+  workspace space(here.api());
+  ASSERT_TRUE(space.create("away", python("import time; time.sleep(2); print('x' * 10000)")));
+  space.wait_until("away", 30s, [](json const& execution) {
+    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
+  });
+  here.kill_operator();
+  std::this_thread::sleep_for(4s);  // the code ends meanwhile
+  here.start_operator();
+  auto const status = space.wait_final("away")["status"];
+  EXPECT_EQ(status["reason"], "Completed") << status.dump(2);
+  EXPECT_EQ(status["stdout"].get<std::string>().size(), 10001u);
+}
+
+TEST(crash, a_deletion_while_the_operator_is_away_is_finished_when_it_is_back) {
+  machine here;
+  workspace space(here.api());
+  ASSERT_TRUE(space.create("gone", python("import time; time.sleep(100)")));
+  space.wait_until("gone", 30s, [](json const& execution) {
+    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
+  });
+  here.kill_operator();
+  ASSERT_TRUE(space.remove(kube::code_executions, "gone"));
+  std::this_thread::sleep_for(500ms);
+  here.start_operator();
+  EXPECT_TRUE(space.wait_gone(kube::code_executions, "", 60s));
+  EXPECT_EQ(space.wait_no_leftovers(), std::vector<std::string>());
+}
+
+TEST(crash, a_stopped_operator_exits_with_0_and_its_successor_goes_on) {
+  machine here;
+  workspace space(here.api());
+  ASSERT_TRUE(space.create("handed-over", python("import time; time.sleep(3); print('ok')")));
+  space.wait_until("handed-over", 30s, [](json const& execution) {
+    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
+  });
+  auto const status = here.stop_operator();
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  here.start_operator();
+  EXPECT_EQ(space.wait_final("handed-over")["status"]["stdout"], "ok\n");
+}
+
+TEST(crash, a_killed_stand_in_leaves_no_sandbox_running) {
+  machine here;
+  {
+    workspace space(here.api());
+    ASSERT_TRUE(space.create("sandboxed", python("import time; time.sleep(300)")));
+    space.wait_until("sandboxed", 30s, [](json const& execution) {
+      return execution.contains("status") && execution["status"].value("phase", "") == "Running";
+    });
+    ASSERT_FALSE(processes_with((here.folder() / "node").string()).empty()) << "nothing to look for";
+    here.local().end(SIGKILL);
+    auto const until = steady_clock::now() + 15s;
+    while (!processes_with((here.folder() / "node").string()).empty() && steady_clock::now() < until) {
+      std::this_thread::sleep_for(100ms);
+    }
+    EXPECT_EQ(processes_with((here.folder() / "node").string()), std::vector<std::string>());
+  }
+}
+
+}  // namespace
+}  // namespace codeexec::e2e
