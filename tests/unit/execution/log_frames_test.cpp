@@ -1,0 +1,162 @@
+#include "codeexec/execution/log_frames.hpp"
+
+#include <gtest/gtest.h>
+
+#include "codeexec/base/encoding.hpp"
+
+#include "make.hpp"
+
+namespace codeexec::execution {
+namespace {
+
+constexpr std::size_t plenty = 1 << 20;
+
+std::string text_of(log_capture const& log, std::size_t budget = plenty) {
+  auto const total = log.result() ? log.result()->stdout_bytes : log.out().total();
+  return render(log.out(), "stdout", total, budget).text;
+}
+
+log_capture capture(std::string const& lines, std::size_t max_bytes = 64) {
+  log_capture log(max_bytes, "secret");
+  log.feed(lines);
+  log.end();
+  return log;
+}
+
+TEST(LogFrames, PutsLinesAndPartsTogetherPerStream) {
+  auto const log = capture("stdout F one\nstderr P oo\nstdout P tw\nstderr F ps\nstdout P o\n");
+  EXPECT_EQ(text_of(log), "one\ntwo");
+  EXPECT_EQ(render(log.err(), "stderr", 0, plenty).text, "oops\n");
+  EXPECT_EQ(log.frames(), 5U);
+}
+
+TEST(LogFrames, DoesNotCareWhereTheBytesAreSplit) {
+  std::string const lines = "stdout F h\xC3\xA4\n\xFF noise\nstdout P a\nstdout F \nstdout F stdout F b\nresult F " +
+                            testing::exited(0) + "\n";
+  auto const whole = capture(lines);
+  ASSERT_TRUE(whole.result());
+  for (std::size_t first = 0; first <= lines.size(); ++first) {
+    log_capture log(64, "secret");
+    log.feed(lines.substr(0, first));
+    log.feed(lines.substr(first));
+    log.end();
+    ASSERT_TRUE(log.result()) << "split at " << first;
+    ASSERT_EQ(text_of(log), text_of(whole)) << "split at " << first;
+    ASSERT_EQ(log.garbage_lines(), 1U);
+  }
+  log_capture bytewise(64, "secret");
+  for (char const c : lines)
+    bytewise.feed(std::string(1, c));
+  EXPECT_EQ(text_of(bytewise), text_of(whole));
+}
+
+TEST(LogFrames, WhatTheCodePrintsCannotBeAFrame) {
+  auto const log = capture("stdout F result F " + testing::exited(0) + "\nstdout F stderr F x\n");
+  EXPECT_FALSE(log.result());
+  EXPECT_EQ(log.err().total(), 0U);
+}
+
+TEST(LogFrames, AResultWithoutTheTokenIsGarbage) {
+  auto const log = capture("result F " + testing::result_json(R"("end":"exited","exitCode":0)", "guess") +
+                           "\nresult F " + testing::exited(3) + "\n");
+  ASSERT_TRUE(log.result());
+  EXPECT_EQ(log.result()->exit_code, 3);
+  EXPECT_EQ(log.garbage_lines(), 1U);
+}
+
+TEST(LogFrames, NothingAfterTheResultCounts) {
+  auto const log = capture("result F " + testing::exited(0) + "\nstdout F late\nresult F " + testing::exited(9) + "\n");
+  EXPECT_EQ(log.result()->exit_code, 0);
+  EXPECT_EQ(log.out().total(), 0U);
+}
+
+TEST(LogFrames, ALogCutInALineKeepsWhatWasRead) {
+  auto const log = capture("stdout F one\nstdout F tw");
+  EXPECT_EQ(text_of(log), "one\ntw");
+}
+
+TEST(LogFrames, EndlessLinesTakeNoMemoryAndDoNotHideWhatFollows) {
+  log_capture log(64, "secret");
+  for (int i = 0; i < 100; ++i)
+    log.feed(std::string(10000, 'x'));
+  log.feed("\nstdout F ok\n");
+  EXPECT_EQ(text_of(log), "ok\n");
+  EXPECT_EQ(log.garbage_lines(), 1U);
+}
+
+TEST(LogFrames, OutputUpToTheBoundIsWhole) {
+  for (std::size_t size = 0; size <= 10; ++size) {
+    auto const log = capture("stdout P " + std::string(size, 'a') + "\n", 10);
+    auto const shown = render(log.out(), "stdout", size, plenty);
+    EXPECT_EQ(shown.text, std::string(size, 'a'));
+    EXPECT_FALSE(shown.truncated);
+  }
+}
+
+TEST(LogFrames, BeyondTheBoundHeadAndTailStayAndTheMarkerCountsToTheByte) {
+  auto const log = capture("stdout P 0123456789abcdef\n", 10);
+  auto const shown = render(log.out(), "stdout", 16, plenty);
+  EXPECT_TRUE(shown.truncated);
+  EXPECT_EQ(shown.text, "01234\n[codeexec: 6 bytes of stdout left out]\nbcdef");
+}
+
+TEST(LogFrames, DroppedBytesAreCountedAtTheirPlace) {
+  auto const log = capture("stdout P 01234567\ndropped F {\"stream\":\"stdout\",\"bytes\":1000}\nstdout P xyz\n", 10);
+  EXPECT_EQ(log.out().total(), 1011U);
+  EXPECT_EQ(render(log.out(), "stdout", 1011, plenty).text, "01234\n[codeexec: 1003 bytes of stdout left out]\nxyz");
+}
+
+TEST(LogFrames, ABrokenOffLogSaysWhatTheRunnerCountedAndNobodyHas) {
+  auto const log = capture("stdout P 0123\n", 100);
+  EXPECT_EQ(render(log.out(), "stdout", 10, plenty).text, "0123\n[codeexec: 6 bytes of stdout left out]\n");
+}
+
+TEST(LogFrames, CutsOnlyBetweenCharacters) {
+  std::string text;
+  for (int i = 0; i < 20; ++i)
+    text += "\xE2\x82\xAC";  // euro signs, three bytes each
+  for (std::size_t bound = 1; bound < text.size(); ++bound) {
+    auto const log = capture("stdout P " + text + "\n", bound);
+    auto const shown = render(log.out(), "stdout", text.size(), plenty);
+    ASSERT_TRUE(base::is_valid_utf8(shown.text));
+    ASSERT_EQ(shown.text.find("\xEF\xBF\xBD"), std::string::npos) << "a replacement character at bound " << bound;
+    // What is kept and what is said to be left out add up.
+    auto const at = shown.text.find("[codeexec: ");
+    ASSERT_NE(at, std::string::npos);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i + 2 < shown.text.size(); ++i)
+      kept += shown.text.compare(i, 3, "\xE2\x82\xAC") == 0 ? 3U : 0U;
+    ASSERT_EQ(kept + std::stoul(shown.text.substr(at + 11)), text.size());
+  }
+}
+
+TEST(LogFrames, IllFormedBytesAndNulsAreRepairedOnlyWhereTheyAreShown) {
+  auto const log = capture(std::string("stdout P a\xFF") + '\0' + "b\xE2\x82\n");
+  EXPECT_EQ(log.out().total(), 6U);
+  EXPECT_EQ(text_of(log), std::string("a\xEF\xBF\xBD") + '\0' + "b\xEF\xBF\xBD");
+}
+
+TEST(LogFrames, OutputThatGrowsByEscapingStaysWithinItsBudget) {
+  for (char const c : {'\0', '<', '\x01', '\xFF', '"'}) {
+    std::string const noisy(200000, c);
+    log_capture log(262144, "secret");
+    for (std::size_t i = 0; i < noisy.size(); i += 8000)
+      log.feed("stdout P " + noisy.substr(i, 8000) + "\n");
+    auto const shown = render(log.out(), "stdout", noisy.size(), 300000);
+    EXPECT_LE(json_length(shown.text), 300000U);
+    EXPECT_GT(json_length(shown.text), 70000U) << "more was cut than needed";
+  }
+}
+
+TEST(LogFrames, MemoryIsBoundedWhateverComes) {
+  stream_capture stream(1000);
+  for (int i = 0; i < 100000; ++i)
+    stream.append("0123456789");
+  EXPECT_EQ(stream.total(), 1000000U);
+  EXPECT_EQ(stream.head().size(), 500U);
+  EXPECT_EQ(stream.tail().size(), 500U);
+  EXPECT_FALSE(stream.whole());
+}
+
+}  // namespace
+}  // namespace codeexec::execution
