@@ -1,0 +1,76 @@
+#include "codeexec/kube_client/credentials.hpp"
+
+#include <gtest/gtest.h>
+
+#include "codeexec/testing/run_coro.hpp"
+
+#include "fake_environment.hpp"
+
+namespace {
+using namespace codeexec::kube;
+using namespace std::chrono_literals;
+using codeexec::base::deadline;
+using codeexec::testing::fake_environment;
+using codeexec::testing::manual_clock;
+using codeexec::testing::run_coro;
+
+struct token_file_test : testing::Test {
+  fake_environment world;
+  manual_clock clock;
+  std::unique_ptr<credentials> who = make_credentials(token_file_identity{"/token"}, clock, world.get());
+
+  std::string header() {
+    auto const value = run_coro(who->authorization(deadline::never()));
+    return value ? *value : "error: " + value.error().describe();
+  }
+};
+
+TEST_F(token_file_test, TokenIsTrimmedAndReadOnceAMinuteAtMost) {
+  world.files["/token"] = " one\n";
+  EXPECT_EQ(header(), "Bearer one");
+  world.files["/token"] = "two\n";
+  clock.advance(59s);
+  EXPECT_EQ(header(), "Bearer one");
+  EXPECT_EQ(world.reads, 1);
+  clock.advance(1s);
+  EXPECT_EQ(header(), "Bearer two");
+}
+
+TEST_F(token_file_test, RefusedTokenIsReadAnewAtOnce) {
+  world.files["/token"] = "one";
+  EXPECT_EQ(header(), "Bearer one");
+  world.files["/token"] = "two";
+  who->rejected();
+  EXPECT_EQ(header(), "Bearer two");
+}
+
+TEST_F(token_file_test, LastTokenServesWhileTheFileIsAwayOrEmpty) {
+  world.files["/token"] = "one";
+  EXPECT_EQ(header(), "Bearer one");
+  world.files.clear();
+  clock.advance(61s);
+  EXPECT_EQ(header(), "Bearer one");
+  world.files["/token"] = "\n";
+  clock.advance(61s);
+  EXPECT_EQ(header(), "Bearer one");
+  world.files["/token"] = "three";
+  clock.advance(61s);
+  EXPECT_EQ(header(), "Bearer three");
+}
+
+TEST_F(token_file_test, TokenThatWasNeverThereIsAConfigurationError) {
+  EXPECT_EQ(header(), "error: configuration: the token cannot be read: /token: No such file or directory");
+  world.files["/token"] = "late";
+  EXPECT_EQ(header(), "Bearer late");
+}
+
+TEST(Credentials, TokenOfTheConfigurationIsSentAndNoneIsNone) {
+  fake_environment world;
+  manual_clock clock;
+  auto const token = make_credentials(token_identity{"abc"}, clock, world.get());
+  EXPECT_EQ(*run_coro(token->authorization(deadline::never())), "Bearer abc");
+  auto const none = make_credentials(no_identity{}, clock, world.get());
+  EXPECT_EQ(*run_coro(none->authorization(deadline::never())), "");
+}
+
+}  // namespace
