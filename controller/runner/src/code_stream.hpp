@@ -13,6 +13,8 @@ class code_stream {
 
   /// Wants to be read: its end is not reached, and the log has taken what was read before.
   [[nodiscard]] bool wants_input() const { return fd_ >= 0 && begin_ == end_; }
+  /// Has bytes that the log has not taken yet.
+  [[nodiscard]] bool is_waiting() const { return begin_ != end_ || (closed() && !flushed_); }
   /// The end of the pipe was seen.
   [[nodiscard]] bool closed() const { return fd_ < 0; }
   [[nodiscard]] int descriptor() const { return fd_; }

@@ -182,6 +182,7 @@ void session::describe_end(processes const& code, lifecycle const& life) {
 }
 
 void session::watch(processes& code, lifecycle& life, code_stream& out, code_stream& err, int signals) {
+  bool out_first = true;
   for (;;) {
     read_signals(code, life, signals);
     if (out.closed() && err.closed()) life.pipes_closed();
@@ -207,17 +208,22 @@ void session::watch(processes& code, lifecycle& life, code_stream& out, code_str
     int const timeout = deadline == lifecycle::never ? -1 : left_ms > INT_MAX ? INT_MAX : static_cast<int>(left_ms);
     poll(wanted, sizeof wanted / sizeof wanted[0], timeout);
 
-    // One read of each a turn: neither stream can starve the other.
+    // One read of each a turn, and room in the queue to each in turn: neither stream can starve the other.
     bool const out_ready = wanted[1].revents != 0;
     bool const err_ready = wanted[2].revents != 0;
     if (out_ready) out.read(log_);
     if (err_ready) err.read(log_);
     if (out_ready || err_ready) life.output_seen(monotonic_micros());
-    if (wanted[3].revents != 0) {
-      log_.write();
-      out.forward(log_);
-      err.forward(log_);
-    }
+    if (wanted[3].revents != 0) log_.write();
+    code_stream& first = out_first ? out : err;
+    code_stream& second = out_first ? err : out;
+    out_first = !out_first;
+    // Writing for one stream may make room for what the other has waiting: nothing may wait at an empty queue, since
+    // nothing would wake it.
+    do {
+      first.forward(log_);
+      second.forward(log_);
+    } while (!log_.has_pending() && (first.is_waiting() || second.is_waiting()));
   }
 }
 

@@ -58,7 +58,7 @@ void processes::ask_to_stop() {
 
 bool processes::kill_all() {
   uint64_t const give_up_at = monotonic_micros() + give_up_after_micros;
-  timespec pause = {0, 500000};
+  timespec const pause = {0, 1000000};
   for (;;) {
     // As PID 1, -1 is the whole PID namespace but ourselves. As any other process it would be the whole machine.
     if (is_init_) {
@@ -71,18 +71,28 @@ bool processes::kill_all() {
     if (none_left_) return true;
     if (monotonic_micros() >= give_up_at) return false;
     nanosleep(&pause, nullptr);
-    if (pause.tv_nsec < 8000000) pause.tv_nsec *= 2;
   }
 }
 
 void processes::kill_children() {
   directory proc;
   if (!proc.open(AT_FDCWD, "/proc")) return;
-  pid_t const self = getpid();
-  // Grandchildren become children when their parents die: the next round finds them.
+  // Grandchildren become children when their parents die, and the next round would find them. But code that does
+  // nothing but fork and exit is always a generation ahead: so children of the killed go in the same round. /proc lists
+  // by number, and children mostly have greater ones.
+  static pid_t ancestors[1024];
+  size_t count = 0;
+  ancestors[count++] = getpid();
   while (char const* name = proc.next()) {
     if (name[0] < '1' || name[0] > '9') continue;
-    if (parent_of(proc.descriptor(), name) == self) kill(atoi(name), SIGKILL);
+    pid_t const parent = parent_of(proc.descriptor(), name);
+    for (size_t i = 0; i < count; ++i) {
+      if (ancestors[i] != parent) continue;
+      pid_t const pid = atoi(name);
+      kill(pid, SIGKILL);
+      if (count < sizeof ancestors / sizeof ancestors[0]) ancestors[count++] = pid;
+      break;
+    }
   }
 }
 
