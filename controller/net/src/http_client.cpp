@@ -227,6 +227,8 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
   message.body() = std::move(request.body);
   message.prepare_payload();
 
+  // A socket that happens to be ready would win against a timer that has already run out.
+  if (by.passed()) co_return error(failure::timeout, "the deadline passed before the request was sent");
   for (bool may_reuse = true;;) {
     auto link = may_reuse ? self->take_idle() : nullptr;
     bool const reused = link != nullptr;

@@ -1,0 +1,171 @@
+// Connections: kept, bounded, replaced when they died unnoticed, and never at the price of doing something twice.
+#include "client_fixture.hpp"
+
+namespace {
+using namespace codeexec::testing;
+using codeexec::base::deadline;
+using codeexec::kube::error_kind;
+
+class ConnectionPool : public client_fixture {
+ protected:
+  void SetUp() override {
+    serve();
+    codeexec::kube::rest_client_options options;
+    options.max_connections = 2;
+    connect(config(), options);
+    server->on("GET", "/", reply::answer(200, "ok"));
+    server->on("POST", "/", reply::answer(200, "ok"));
+  }
+};
+
+TEST_F(ConnectionPool, CallsInARowShareOneConnection) {
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(server->connections(), 1);
+}
+
+TEST_F(ConnectionPool, ServersRefusalKeepsTheConnection) {
+  server->on("GET", "/none", reply::answer(404, status_body(404, "NotFound", "no")));
+  EXPECT_FALSE(send(get("/none")));
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(server->connections(), 1);
+}
+
+TEST_F(ConnectionPool, ConnectionThatTheServerWillCloseIsNotKept) {
+  server->on("GET", "/", reply::answer(200, "bye").header("Connection", "close"));
+  EXPECT_EQ(*send(get("/")), "bye");
+  EXPECT_EQ(*send(get("/")), "bye");
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(ConnectionPool, IdleConnectionThatTheServerClosedIsReplacedForWritesToo) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(*send(post("/", "{}")), "ok");
+    server->close_idle();
+    io.run_for(5ms);
+    io.restart();
+  }
+  EXPECT_EQ(server->connections(), 3);
+  EXPECT_EQ(server->requests().size(), 3U);
+}
+
+TEST_F(ConnectionPool, KeptConnectionThatDiesUnderAReadIsReplacedOnce) {
+  server->on("GET", "/x", {reply::answer(200, "first"), reply::lost(), reply::answer(200, "again")});
+  EXPECT_EQ(*send(get("/x")), "first");
+  EXPECT_EQ(*send(get("/x")), "again");
+  EXPECT_EQ(server->requests().size(), 3U);
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(ConnectionPool, FreshConnectionThatDiesIsNotTriedAgain) {
+  server->on("GET", "/x", reply::lost());
+  auto const answer = send(get("/x"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind(), error_kind::connection);
+  EXPECT_TRUE(answer.error().is_retryable());
+  EXPECT_EQ(server->requests().size(), 1U);
+}
+
+TEST_F(ConnectionPool, WriteWhoseAnswerIsLostIsNeverSentTwice) {
+  server->on("POST", "/x", {reply::answer(200, "first"), reply::lost()});
+  EXPECT_EQ(*send(post("/x", "{}")), "first");
+  auto const answer = send(post("/x", "{}"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind(), error_kind::connection);
+  EXPECT_EQ(server->requests().size(), 2U);
+}
+
+TEST_F(ConnectionPool, ReadThatBeganToAnswerIsNotSentTwice) {
+  server->on("GET", "/x",
+             {reply::answer(200, "first"), reply::answer(200, "second").cut_to(10).then(reply::ending::reset)});
+  EXPECT_EQ(*send(get("/x")), "first");
+  auto const answer = send(get("/x"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(server->requests().size(), 2U);
+}
+
+TEST_F(ConnectionPool, TimeoutOnAKeptConnectionIsNoReasonToSendAgain) {
+  server->on("GET", "/x", {reply::answer(200, "first"), reply::mute()});
+  EXPECT_EQ(*send(get("/x")), "first");
+  EXPECT_TRUE(send(get("/x"), deadline::after(30ms)).error().is_timeout());
+  EXPECT_EQ(server->requests().size(), 2U);
+}
+
+TEST_F(ConnectionPool, BytesThatNobodyAskedForMakeAConnectionUnusable) {
+  server->on(
+      "GET", "/x",
+      reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"));
+  EXPECT_EQ(*send(get("/x")), "ok");
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(ConnectionPool, CallsBeyondTheBoundWaitInLineAndAllSucceed) {
+  server->on("GET", "/slow", reply::answer(200, "ok").slowly(10ms));
+  std::vector<outcome<std::string>> calls;
+  for (int i = 0; i < 7; ++i)
+    calls.push_back(send_aside(get("/slow")));
+  run_coro(io, tasks.join());
+  for (auto const& call : calls) {
+    ASSERT_TRUE(call->has_value());
+    EXPECT_TRUE((*call)->has_value());
+  }
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(ConnectionPool, WaitInLineEndsAtTheDeadlineAndTheLineGoesOn) {
+  server->on("GET", "/busy", reply::answer(200, "ok").slowly(150ms));
+  auto const first = send_aside(get("/busy"));
+  auto const second = send_aside(get("/busy"));
+  auto const hasty = send_aside(get("/"), deadline::after(20ms));
+  auto const patient = send_aside(get("/"));
+  run_coro(io, tasks.join());
+  EXPECT_TRUE((*hasty)->error().is_timeout());
+  EXPECT_THAT((*hasty)->error().message(), ::testing::HasSubstr("all 2 are in use"));
+  EXPECT_EQ(***patient, "ok");
+  EXPECT_EQ(***first, "ok");
+  EXPECT_EQ(***second, "ok");
+}
+
+TEST_F(ConnectionPool, CancelledCallsGiveTheirPlacesBack) {
+  server->on("GET", "/mute", reply::mute());
+  codeexec::async::task_group doomed(io.get_executor());
+  auto const out = std::make_shared<std::optional<codeexec::kube::result<std::string>>>();
+  for (int i = 0; i < 4; ++i)
+    doomed.spawn("doomed", send_into(client.get(), get("/mute"), deadline::after(5s), out));
+  run_until([&] { return server->requests().size() == 2; });
+  doomed.stop();
+  run_coro(io, doomed.join());
+  EXPECT_TRUE((*out)->error().is_cancelled());
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(*send(get("/")), "ok");
+}
+
+TEST_F(ConnectionPool, StreamsDoNotTakePlacesFromCalls) {
+  server->on("GET", "/watch", reply::stream({"x"}).unfinished().then(reply::ending::silence));
+  std::vector<std::unique_ptr<codeexec::kube::byte_stream>> streams;
+  for (int i = 0; i < 5; ++i)
+    streams.push_back(std::move(*open(get("/watch"))));
+  EXPECT_EQ(*send(get("/")), "ok");
+}
+
+TEST_F(ConnectionPool, StreamThatEndedInOrderLeavesItsConnectionToTheNextCall) {
+  server->on("GET", "/watch", reply::stream({"a"}));
+  auto stream = open(get("/watch"));
+  ASSERT_TRUE(stream);
+  while (!read(**stream)->empty()) {
+  }
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(server->connections(), 1);
+}
+
+TEST_F(ConnectionPool, CallUnderWayOutlivesItsClient) {
+  server->on("GET", "/slow", reply::answer(200, "late").slowly(20ms));
+  auto const got = send_aside(get("/slow"));
+  run_until([&] { return server->requests().size() == 1; });
+  client.reset();
+  run_coro(io, tasks.join());
+  EXPECT_EQ(***got, "late");
+}
+
+}  // namespace
