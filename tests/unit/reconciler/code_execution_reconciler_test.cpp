@@ -1,0 +1,467 @@
+#include "codeexec/reconciler/code_execution_reconciler.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mini_cluster.hpp"
+
+namespace codeexec::reconciler {
+namespace {
+
+using namespace testing;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+json code(std::string const& text = "print('hi')") {
+  return {{"code", text}};
+}
+
+/// Brings an execution from nothing to its stored result: the code prints "hi" and exits with 0.
+void run_to_end(mini_cluster& cluster, operator_process& op) {
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  auto const* const pod = cluster.first("pods");
+  if (pod != nullptr && !cluster.open_logs.empty()) {
+    auto const lines = "stdout F hi\nresult F " + mini_cluster::result(mini_cluster::token_of(*pod)) + "\n";
+    for (auto const& stream : cluster.open_logs)
+      stream->push(lines);
+  }
+  op.settle();
+}
+
+TEST(Reconciler, AnExecutionCostsSixRequests) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  // The namespace has its runner already.
+  cluster.apply("first", code());
+  op.settle("first");
+  cluster.calls.clear();
+  cluster.remove("codeexecutions/agents/first");
+  op.settle("first");
+
+  cluster.apply("hello", code());
+  run_to_end(cluster, op);
+  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions", "POST jobs", "POST configmaps", "GET pods/log",
+                                         "PATCH codeexecutions/status", "DELETE jobs"));
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+  EXPECT_EQ(cluster.status()["sandbox"]["verified"], true);
+  EXPECT_FALSE(cluster.has("jobs"));
+  EXPECT_FALSE(cluster.has("pods"));
+  EXPECT_EQ(cluster.count("configmaps"), 1U) << "only the namespace's runner stays";
+  EXPECT_EQ(op.reconciler.records(), 0U);
+  EXPECT_EQ(op.reconciler.log_readers(), 0U);
+}
+
+TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
+  run_to_end(cluster, op);
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_THAT(cluster.calls, ElementsAre("POST configmaps", "POST jobs", "GET codeexecutions", "POST configmaps",
+                                         "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
+}
+
+TEST(Reconciler, AResultInTheTerminationMessageNeedsNoLog) {
+  mini_cluster cluster;
+  cluster.log_available = false;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+  EXPECT_THAT(cluster.calls, Not(::testing::Contains("GET pods/log")));
+}
+
+TEST(Reconciler, PendingAndRunningAreWrittenOnlyWhereTheyLast) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  EXPECT_FALSE(cluster.execution().contains("status"));
+  cluster.clock.advance(1500ms);
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Pending");
+  EXPECT_EQ(cluster.status()["jobName"], (*cluster.first("jobs"))["metadata"]["name"]);
+  cluster.run_nodes();
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Pending");
+  cluster.clock.advance(1500ms);
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Running");
+  auto const calls = cluster.calls.size();
+  cluster.clock.advance(60s);
+  op.settle();
+  op.settle();
+  EXPECT_EQ(cluster.calls.size(), calls) << "a state that stands is not written again";
+}
+
+TEST(Reconciler, OwnWritesCountBeforeTheWatchShowsThem) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.watch();
+  op.settle("hello", false);
+  op.settle("hello", false);
+  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions", "POST configmaps", "POST jobs", "POST configmaps"));
+  cluster.run_nodes();
+  run_to_end(cluster, op);
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.jobs_ever, 1);
+}
+
+TEST(Reconciler, AnInvalidSpecCostsOneRequest) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", {{"code", "x"}, {"language", "cobol"}});
+  op.settle();
+  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions/status"));
+  EXPECT_EQ(cluster.status()["reason"], "InvalidSpec");
+}
+
+TEST(Reconciler, ARestartedOperatorAsksNothingAboutWhatIsFinished) {
+  mini_cluster cluster;
+  {
+    operator_process op(cluster);
+    cluster.apply("hello", code());
+    run_to_end(cluster, op);
+  }
+  cluster.calls.clear();
+  operator_process again(cluster);
+  again.settle();
+  EXPECT_TRUE(cluster.calls.empty());
+  EXPECT_EQ(again.reconciler.records(), 0U);
+}
+
+TEST(Reconciler, AForeignJobUnderTheNameIsLeftAlone) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.watch();
+  auto const name = execution::child_name(op.executions.get(runtime::object_key("agents", "hello"))->metadata);
+  cluster.create("jobs", {{"metadata", {{"name", name}}}, {"spec", json::object()}});
+  cluster.jobs_ever = 0;
+  op.settle();
+  EXPECT_EQ(cluster.status()["reason"], "InternalError");
+  EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr(name));
+  EXPECT_TRUE(cluster.has("jobs"));
+  EXPECT_THAT(cluster.calls, Not(::testing::Contains("DELETE jobs")));
+}
+
+TEST(Reconciler, ARunnerConfigMapWithOtherContentIsNeverUsed) {
+  mini_cluster cluster;
+  auto const name = execution::runner_config_map_name(base::sha256_hex("runner's bytes"));
+  cluster.create("configmaps",
+                 {{"metadata", {{"name", name}}}, {"binaryData", {{"codeexec-runner", base::base64_encode("evil")}}}});
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  EXPECT_EQ(cluster.jobs_ever, 0);
+  cluster.clock.advance(2s);
+  op.settle();
+  EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr(name));
+  cluster.remove("configmaps/agents/" + name);
+  cluster.clock.advance(10s);
+  op.settle();
+  EXPECT_EQ(cluster.jobs_ever, 1) << "it heals once the ConfigMap is gone";
+}
+
+TEST(Reconciler, ARunnerConfigMapOfAnotherOperatorIsCheckedOncePerMinute) {
+  mini_cluster cluster;
+  auto const name = execution::runner_config_map_name(base::sha256_hex("runner's bytes"));
+  cluster.create("configmaps", {{"metadata", {{"name", name}}},
+                                {"binaryData", {{"codeexec-runner", base::base64_encode("runner's bytes")}}}});
+  operator_process op(cluster);
+  for (int i = 0; i < 5; ++i) {
+    cluster.apply("e" + std::to_string(i), code());
+    op.settle("e" + std::to_string(i));
+  }
+  EXPECT_EQ(cluster.jobs_ever, 5);
+  auto const gets = std::count(cluster.calls.begin(), cluster.calls.end(), "GET configmaps");
+  EXPECT_EQ(gets, 1);
+}
+
+TEST(Reconciler, AQuotaOnJobsIsShownAndTriedAgain) {
+  mini_cluster cluster;
+  bool full = true;
+  cluster.on_create = [&](std::string const& plural, json const&) -> std::optional<kube::error> {
+    if (plural != "jobs" || !full) return std::nullopt;
+    return kube::error::from_status(
+        403,
+        R"({"kind":"Status","reason":"Forbidden","message":"jobs.batch \"x\" is forbidden: exceeded quota: q","code":403})");
+  };
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.clock.advance(2s);
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Pending");
+  EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr("exceeded quota"));
+  full = false;
+  cluster.clock.advance(10s);
+  run_to_end(cluster, op);
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+}
+
+TEST(Reconciler, AMissingRuntimeClassIsReadFromTheJobsEvents) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.events.push_back(
+      {{"metadata", {{"name", "e"}, {"namespace", "agents"}}},
+       {"involvedObject", {{"kind", "Job"}, {"uid", "x"}}},
+       {"type", "Warning"},
+       {"reason", "FailedCreate"},
+       {"message", R"(Error creating: pods "hello-" is forbidden: pod rejected: RuntimeClass "gvisor" not found)"}});
+  cluster.clock.advance(1200ms);
+  op.settle();
+  EXPECT_EQ(cluster.status()["reason"], "RuntimeClassMissing");
+  EXPECT_FALSE(cluster.has("jobs"));
+}
+
+TEST(Reconciler, SomebodyElsesChangeDoesNotLoseTheResult) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  bool labelled = false;
+  cluster.fault_at = [&](std::size_t, kube::request const& r) {
+    if (r.subresource == "status" && !std::exchange(labelled, true)) {
+      cluster.execution()["metadata"]["labels"] = {{"team", "a"}};
+      cluster.touch(cluster.execution());
+    }
+    return mini_cluster::fault::none;
+  };
+  run_to_end(cluster, op);
+  EXPECT_TRUE(labelled);
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.execution()["metadata"]["labels"]["team"], "a");
+}
+
+TEST(Reconciler, AResultThatAnotherOperatorWroteStands) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  cluster.execution()["status"] = {{"phase", "Succeeded"}, {"reason", "Completed"}, {"stdout", "theirs\n"}};
+  cluster.touch(cluster.execution());
+  cluster.end_containers(
+      [](auto const& token) { return mini_cluster::result(token, R"("end":"exited","exitCode":1)"); });
+  // Their write is not in our watch yet.
+  op.settle("hello", false);
+  op.settle();
+  EXPECT_EQ(cluster.status()["stdout"], "theirs\n");
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+}
+
+TEST(Reconciler, AnOperatorWithAnOldViewDoesNotRunAFinishedExecutionAgain) {
+  mini_cluster cluster;
+  cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
+  operator_process late(cluster);
+  late.watch();  // what it sees stays as it is now
+  {
+    operator_process op(cluster);
+    run_to_end(cluster, op);
+  }
+  ASSERT_EQ(cluster.status()["phase"], "Succeeded");
+  ASSERT_EQ(cluster.pods_started, 1);
+  late.settle("hello", false);
+  cluster.run_nodes();
+  late.settle("hello", false);
+  EXPECT_EQ(cluster.pods_started, 1);
+  EXPECT_FALSE(cluster.has("jobs"));
+}
+
+TEST(Reconciler, ABrokenFollowIsReadOnceMoreAtTheEnd) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  ASSERT_EQ(cluster.open_logs.size(), 1U);
+  cluster.open_logs[0]->push("stdout F first half\n");
+  cluster.open_logs[0]->fail(kube::error(kube::error_kind::connection, "cut"));
+  op.settle();
+  cluster.log = "stdout F first half\nstdout F second half\n";
+  cluster.end_containers([](auto const& token) {
+    return R"({"v":1,"token":")" + token + R"(","end":"exited","exitCode":0,"stdoutBytes":23,"stderrBytes":0})";
+  });
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "first half\nsecond half\n");
+}
+
+TEST(Reconciler, BeyondTheBoundOfFollowersThePodsStatusServes) {
+  mini_cluster cluster;
+  execution::config config;
+  config.max_log_followers = 1;
+  operator_process op(cluster, config);
+  cluster.apply("a", code());
+  cluster.apply("b", code());
+  op.settle("a");
+  op.settle("b");
+  cluster.run_nodes();
+  op.settle("a");
+  op.settle("b");
+  EXPECT_EQ(op.reconciler.log_readers(), 1U);
+  EXPECT_EQ(cluster.open_logs.size(), 1U);
+  cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+  op.settle("b");
+  EXPECT_EQ(cluster.status("b")["phase"], "Succeeded");
+}
+
+TEST(Reconciler, DeletionStopsTheCodeBeforeItLetsGo) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  cluster.calls.clear();
+  cluster.delete_execution();
+  op.settle();
+  EXPECT_THAT(cluster.calls, ElementsAre("DELETE jobs", "PATCH codeexecutions"));
+  EXPECT_FALSE(cluster.has("codeexecutions"));
+  EXPECT_FALSE(cluster.has("jobs"));
+  EXPECT_FALSE(cluster.has("pods"));
+  for (auto const& stream : cluster.open_logs)
+    stream->end();
+  op.settle();
+  EXPECT_EQ(op.reconciler.records(), 0U);
+}
+
+TEST(Reconciler, DeletionKeepsTheFinalizersOfOthers) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code(), {{"finalizers", json::array({"other.dev/x"})}});
+  op.settle();
+  EXPECT_EQ(cluster.execution()["metadata"]["finalizers"], json::array({"other.dev/x", "codeexec.dev/cleanup"}));
+  cluster.delete_execution();
+  op.settle();
+  EXPECT_EQ(cluster.execution()["metadata"]["finalizers"], json::array({"other.dev/x"}));
+  EXPECT_FALSE(cluster.has("jobs"));
+}
+
+TEST(Reconciler, CancelStopsARunningCodeAndKeepsItsOutput) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  auto const token = mini_cluster::token_of(*cluster.first("pods"));
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  op.settle();
+  EXPECT_FALSE(cluster.has("jobs"));
+  cluster.open_logs.at(0)->push("stdout F so far\nresult F {\"v\":1,\"token\":\"" + token +
+                                "\",\"end\":\"terminated\",\"signal\":15,\"stdoutBytes\":7,\"stderrBytes\":0}\n");
+  op.settle();
+  EXPECT_EQ(cluster.status()["reason"], "Cancelled");
+  EXPECT_EQ(cluster.status()["stdout"], "so far\n");
+}
+
+// --- nothing lost
+// -------------------------------------------------------------------------------------------------------
+
+/// The whole life of an execution, with whatever happens on the way; returns once the result is stored and cleaned up.
+void live(mini_cluster& cluster, std::function<std::unique_ptr<operator_process>()> const& start) {
+  auto op = start();
+  for (int i = 0; i < 40; ++i) {
+    try {
+      op->settle();
+    } catch (std::runtime_error const&) {
+      ADD_FAILURE() << "no rest";
+      return;
+    }
+    bool const finished =
+        cluster.status().value("phase", "") == "Succeeded" || cluster.status().value("phase", "") == "Failed";
+    if (finished && !cluster.has("jobs")) return;
+    cluster.run_nodes();
+    if (i >= 3) cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+    cluster.clock.advance(2s);
+  }
+}
+
+void expect_one_good_run(mini_cluster& cluster) {
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+  EXPECT_EQ(cluster.jobs_ever, 1);
+  EXPECT_EQ(cluster.pods_started, 1);
+  EXPECT_FALSE(cluster.has("jobs"));
+  EXPECT_FALSE(cluster.has("pods"));
+  EXPECT_LE(cluster.count("configmaps"), 1U);
+}
+
+class EveryCall : public ::testing::TestWithParam<mini_cluster::fault> {};
+
+TEST_P(EveryCall, MayFailOnceWithTheSameResult) {
+  std::size_t calls = 0;
+  for (std::size_t bad = 0; bad <= calls + 1; ++bad) {
+    mini_cluster cluster;
+    cluster.apply("hello", code());
+    cluster.fault_at = [&](std::size_t index, kube::request const&) {
+      return index == bad ? GetParam() : mini_cluster::fault::none;
+    };
+    live(cluster, [&] { return std::make_unique<operator_process>(cluster); });
+    SCOPED_TRACE("call " + std::to_string(bad) + " of " + std::to_string(cluster.calls.size()));
+    expect_one_good_run(cluster);
+    calls = std::max(calls, cluster.calls.size());
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(calls, 6U);
+}
+
+TEST_P(EveryCall, MayBeTheOperatorsLast) {
+  for (std::size_t last = 0; last < 12; ++last) {
+    mini_cluster cluster;
+    cluster.apply("hello", code());
+    bool killed = false;
+    cluster.fault_at = [&](std::size_t index, kube::request const&) {
+      // From this call on the process does nothing any more: every further call of it fails unseen.
+      if (index == last) killed = true;
+      return !killed ? mini_cluster::fault::none : index == last ? GetParam() : mini_cluster::fault::refused;
+    };
+    {
+      operator_process first(cluster);
+      for (int i = 0; i < 8 && !killed; ++i) {
+        for (int p = 0; p < 4 && !killed; ++p) {
+          first.watch();
+          first.pass();
+          cluster.io.restart();
+          cluster.io.poll();
+        }
+        if (killed) break;
+        cluster.run_nodes();
+        if (i >= 3) cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+        cluster.clock.advance(2s);
+      }
+    }
+    cluster.fault_at = nullptr;
+    cluster.open_logs.clear();
+    live(cluster, [&] { return std::make_unique<operator_process>(cluster); });
+    SCOPED_TRACE("killed at call " + std::to_string(last));
+    expect_one_good_run(cluster);
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, EveryCall, ::testing::Values(mini_cluster::fault::refused, mini_cluster::fault::lost),
+                         [](auto const& name) {
+                           return name.param == mini_cluster::fault::lost ? "AnswerLost" : "NeverArrived";
+                         });
+
+}  // namespace
+}  // namespace codeexec::reconciler
