@@ -24,6 +24,8 @@ struct container_mount {
   kind what = kind::bind;
   std::string destination;       ///< absolute path inside
   std::filesystem::path source;  ///< bind: on the host
+  /// bind: somebody else may change the source while the container runs, so its file system must not cache.
+  bool shared = false;
   bool read_only = true;
   std::optional<std::int64_t> size_bytes;  ///< tmpfs: upper bound; absent: none of its own
   unsigned mode = 0777;                    ///< tmpfs: mode of its root

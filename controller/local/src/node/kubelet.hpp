@@ -1,0 +1,79 @@
+// Runs the Pods that are bound to the node and keeps their status true.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "codeexec/local/log_source.hpp"
+#include "codeexec/local/node/cluster_events.hpp"
+#include "codeexec/local/node/container_runtime.hpp"
+#include "codeexec/local/node/images.hpp"
+#include "codeexec/local/node/node.hpp"
+#include "codeexec/local/store.hpp"
+
+#include "image_root.hpp"
+
+namespace codeexec::local {
+
+/// Thread: the executor's one. Every handler is idempotent: it compares what should be with what is.
+class kubelet {
+ public:
+  /// `folder` exists and is ours; `runtime` and `objects` outlive the kubelet.
+  kubelet(boost::asio::any_io_executor executor, store& objects, node_options const& options,
+          container_runtime& runtime, image_catalogue images, image_root root, std::filesystem::path folder);
+  ~kubelet();
+  kubelet(kubelet const&) = delete;
+  kubelet& operator=(kubelet const&) = delete;
+
+  /// A Pod bound to this node is there, or has changed.
+  void pod_changed(object const& pod);
+  void pod_gone(object const& last);
+  /// Pods that wait for a ConfigMap of this namespace look again.
+  void config_maps_changed(std::string const& ns);
+  /// Ends every container at once.
+  void stop();
+
+  result<std::unique_ptr<log_stream>> open_log(object const& pod, pod_log_options const& options,
+                                               std::function<void()> wake);
+
+ private:
+  struct unit;
+  struct pod_entry;
+  using record_ptr = std::shared_ptr<pod_entry>;
+
+  record_ptr adopt(object const& pod);
+  void sync(record_ptr const& pod);
+  bool prepare_volumes(pod_entry& pod);
+  void launch(record_ptr const& pod, std::size_t index);
+  image_config const* find_image(record_ptr const& pod, std::size_t index);
+  void pull_failed(record_ptr const& pod, std::size_t index, image_reference const& name);
+  void run(record_ptr const& pod, std::size_t index, container_spec spec);
+  void started(record_ptr const& pod, std::size_t index);
+  void exited(record_ptr const& pod, std::size_t index, container_exit how);
+  std::string termination_message(pod_entry const& pod, std::size_t index, int exit_code) const;
+  void settle(record_ptr const& pod);
+  void terminate(record_ptr const& pod);
+  void retry(record_ptr const& pod, std::chrono::milliseconds after);
+  void write_status(pod_entry const& pod);
+  void event(pod_entry const& pod, event_kind kind, std::string_view reason, std::string const& message,
+             std::string const& container = {});
+  nlohmann::json const* config_map(std::string const& ns, std::string const& name);
+  bool has_program(std::string const& name) const;
+
+  boost::asio::any_io_executor executor_;
+  store& store_;
+  node_options const& options_;
+  container_runtime& runtime_;
+  image_catalogue images_;
+  image_root root_;
+  std::filesystem::path folder_;
+  cluster_events events_;
+  std::map<std::string, record_ptr> pods_;   ///< by uid
+  std::map<std::string, object> looked_up_;  ///< keeps ConfigMaps alive while a Pod is being prepared
+  bool stopped_ = false;
+};
+
+}  // namespace codeexec::local
