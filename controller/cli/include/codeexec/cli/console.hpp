@@ -1,0 +1,74 @@
+// Our two output streams. Writing may block for as long as a reader likes (`| less`), so it is done on a thread of its
+// own, in order, and the event loop goes on answering Ctrl-C.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codeexec/async/event.hpp"
+#include "codeexec/cli/frame_reader.hpp"
+
+namespace codeexec::cli {
+
+/// Bytes for one of the streams.
+struct piece {
+  stream_name to = stream_name::out;
+  std::string bytes;
+};
+
+/// Thread: the executor's. Lifetime: flush() before destruction; the destructor waits for the writer.
+class console {
+ public:
+  console(boost::asio::any_io_executor executor, int out_fd, int err_fd);
+  console(console const&) = delete;
+  console& operator=(console const&) = delete;
+  ~console();
+
+  bool err_is_terminal() const { return err_is_terminal_; }
+  /// Of stderr's terminal; 80 where it has none.
+  std::size_t columns() const;
+
+  /// Takes the pieces in order; write errors show in failure() later. Removes the spinner first.
+  void write(std::vector<piece> pieces);
+  void write(stream_name to, std::string bytes);
+  /// A message of ours on stderr, on a line of its own.
+  void say(std::string_view line);
+  /// Draws over the line that the last call drew. Skipped while the writer is busy.
+  void draw_spinner(std::string const& frame);
+
+  /// Until what was given so far is written, or failed to be. Cancellable.
+  boost::asio::awaitable<void> flush();
+
+  /// errno of the first write to stdout that failed (EPIPE: the reader is gone), or 0. What comes after it is dropped.
+  int failure() const { return failure_; }
+  /// Pulsed when failure() changes.
+  async::event& failed() { return failed_; }
+
+  /// Removes the spinner and ends the process without waiting for anybody.
+  [[noreturn]] void leave_at_once(int exit_code) const;
+
+ private:
+  void hand_over(std::vector<piece> pieces);
+  void note_line_end(stream_name to, std::string const& bytes);
+
+  boost::asio::any_io_executor executor_;
+  int out_fd_;
+  int err_fd_;
+  bool out_is_terminal_;
+  bool err_is_terminal_;
+  bool spinner_shown_ = false;
+  bool err_mid_line_ = false;  ///< what was last seen where stderr goes did not end with a newline
+  std::uint64_t given_ = 0;
+  std::uint64_t written_ = 0;
+  int failure_ = 0;
+  async::event progress_;
+  async::event failed_;
+  boost::asio::thread_pool writer_{1};
+};
+
+}  // namespace codeexec::cli

@@ -1,0 +1,107 @@
+// Follows one execution to its end: its status by a watch, its output by the pod's log as the code writes it, and what
+// the log did not give from the status. Used by `run` and by `logs -f`.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codeexec/api/code_execution.hpp"
+#include "codeexec/async/event.hpp"
+#include "codeexec/async/task_group.hpp"
+#include "codeexec/base/backoff.hpp"
+#include "codeexec/base/time.hpp"
+#include "codeexec/cli/console.hpp"
+#include "codeexec/cli/frame_reader.hpp"
+#include "codeexec/cli/output_merge.hpp"
+#include "codeexec/kube_client/client.hpp"
+
+namespace codeexec::cli {
+
+class follower {
+ public:
+  struct settings {
+    std::string namespace_;
+    bool live = true;                            ///< print output
+    std::chrono::seconds give_up_after{5 * 60};  ///< without a word from the API server
+  };
+  enum class outcome {
+    finished,  ///< status() is final; all its output was handed to the console
+    deleted,   ///< the object went away before it was final
+    failed,    ///< see error(): refused, or out of touch for too long
+    stopped,   ///< stop() was called
+  };
+
+  /// `client`, `out` and `tasks` outlive it; the tasks are spawned into `tasks` and end with it or with stop().
+  follower(kube::client& client, console& out, async::task_group& tasks, settings how, base::rng random);
+
+  /// Starts from the object as the server gave it. Once.
+  void start(nlohmann::json const& object);
+
+  /// Ends when one of the outcomes is there.
+  kube::task<outcome> wait();
+  /// Makes wait() end and nothing more be printed.
+  void stop();
+
+  api::CodeExecution const& object() const { return object_; }
+  api::CodeExecutionStatus const& status() const { return object_.status; }
+  /// The object's newest state, as it came.
+  nlohmann::json const& raw() const { return raw_; }
+  std::optional<kube::error> const& error() const { return error_; }
+  /// Why there is no live output, where the server refused it.
+  std::optional<kube::error> const& log_refusal() const { return log_refusal_; }
+
+  bool output_began() const { return output_began_; }
+  /// Pulsed whenever the status or output_began() may have changed.
+  async::event& changed() { return changed_; }
+
+ private:
+  kube::task<void> watch_object(std::string resource_version);
+  kube::task<void> watch_pod();
+  kube::task<void> follow_log();
+  /// One connection to the log: what was read before is skipped.
+  kube::task<kube::result<void>> read_log(std::string pod);
+
+  void take_object(nlohmann::json const& object);
+  void take_pod(nlohmann::json const& object);
+  void take_output(stream_name from, std::string_view bytes);
+  void print_pending();
+  bool output_is_settled() const;
+  void print_rest();
+  stream_progress::stored stored(stream_name which) const;
+
+  kube::client& client_;
+  console& out_;
+  async::task_group& tasks_;
+  settings how_;
+  base::rng random_;
+
+  nlohmann::json raw_;
+  api::CodeExecution object_;
+  std::optional<kube::error> error_;
+  std::optional<kube::error> log_refusal_;
+  std::optional<base::steady_time> out_of_touch_since_;
+  kube::error last_trouble_{kube::error_kind::connection, ""};
+  std::optional<base::steady_time> final_since_;
+  bool deleted_ = false;
+  bool stopped_ = false;
+  bool output_began_ = false;
+
+  std::string pod_name_;
+  bool container_terminated_ = false;
+  bool log_open_ = false;
+  bool log_over_ = false;
+  std::uint64_t log_bytes_ = 0;  ///< of the log, read so far over all connections
+  frame_reader frames_;
+  stream_progress progress_out_;
+  stream_progress progress_err_;
+  std::vector<piece> pending_;
+
+  async::event changed_;
+  async::event pod_changed_;
+};
+
+}  // namespace codeexec::cli

@@ -1,0 +1,44 @@
+// What `run` says on stderr while nothing else is to be seen. Pure: terminal.hpp draws it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "codeexec/api/code_execution.hpp"
+
+namespace codeexec::cli {
+
+/// How the execution stands, in a few words: "waiting for a place in the queue", "pulling the image".
+std::string describe_progress(api::CodeExecutionStatus const& status);
+
+/// Decides which lines and which spinner frames are shown.
+class progress {
+ public:
+  struct style {
+    bool quiet = false;
+    bool animated = false;  ///< stderr is a terminal that understands escape sequences
+    bool colour = false;
+    std::size_t columns = 80;
+  };
+  progress(style how, std::string name) : how_(how), name_(std::move(name)) {}
+
+  /// A line to print for good (with its newline) because the execution has moved on; empty where there is nothing new
+  /// to say, or where the spinner says it.
+  std::string update(api::CodeExecutionStatus const& status);
+
+  /// One frame of the spinner, without a newline, to be drawn over the previous one. Empty where none is shown: after
+  /// output has begun the code speaks.
+  std::string frame(std::chrono::milliseconds elapsed) const;
+
+  /// The code has written something.
+  void output_began() { output_began_ = true; }
+
+ private:
+  style how_;
+  std::string name_;
+  std::string said_;
+  bool output_began_ = false;
+};
+
+}  // namespace codeexec::cli

@@ -1,0 +1,63 @@
+// What every command needs: the cluster it talks to, the console it prints on, and the ways in which it fails.
+#pragma once
+
+#include <boost/asio/signal_set.hpp>
+#include <memory>
+#include <string>
+
+#include "codeexec/api/code_execution.hpp"
+#include "codeexec/async/event.hpp"
+#include "codeexec/async/task_group.hpp"
+#include "codeexec/base/backoff.hpp"
+#include "codeexec/base/time.hpp"
+#include "codeexec/cli/arguments.hpp"
+#include "codeexec/cli/console.hpp"
+#include "codeexec/cli/explain.hpp"
+#include "codeexec/kube_client/client.hpp"
+
+namespace codeexec::cli {
+
+/// One invocation. Everything referred to outlives it. Thread: the executor of `tasks`.
+struct session {
+  kube::client& client;
+  console& out;
+  async::task_group& tasks;
+  base::clock const& clock;
+  base::rng random;
+  std::string program;     ///< "kubectl codeexec"
+  std::string namespace_;  ///< resolved
+  std::string server;      ///< for messages
+  std::string context;     ///< for messages; may be empty
+  bool quiet = false;
+};
+
+/// Prints "error: ..." for a failed request; the exit code that `run` gives it.
+int report(session& in, kube::error const& e, std::string verb, std::string name);
+
+/// SIGINT, SIGTERM and SIGHUP as an event. A second one ends the process at once.
+class interruption {
+ public:
+  interruption(async::task_group& tasks, console& out);
+
+  /// The first signal's number, or 0.
+  int signal() const { return signal_; }
+  /// Pulsed when it comes.
+  async::event& came() { return came_; }
+
+ private:
+  kube::task<void> listen();
+
+  console& out_;
+  boost::asio::signal_set signals_;
+  async::event came_;
+  int signal_ = 0;
+};
+
+// The commands. Each prints what it has to and returns the exit code.
+kube::task<int> run(session& in, run_options options, api::CodeExecution object);
+kube::task<int> get(session& in, get_options options);
+kube::task<int> logs(session& in, logs_options options);
+kube::task<int> remove(session& in, delete_options options);
+kube::task<int> cancel(session& in, cancel_options options);
+
+}  // namespace codeexec::cli

@@ -1,0 +1,168 @@
+// kubectl-codeexec: the command line. Puts the parts together and hands the exit code to the shell.
+#include <boost/asio/io_context.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fcntl.h>
+#include <random>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "codeexec/base/log.hpp"
+#include "codeexec/cli/arguments.hpp"
+#include "codeexec/cli/exit_code.hpp"
+#include "codeexec/cli/input.hpp"
+#include "codeexec/cli/manifest.hpp"
+#include "codeexec/cli/session.hpp"
+#include "codeexec/kube_client/cluster_config.hpp"
+#include "codeexec/kube_client/rest_client.hpp"
+
+namespace codeexec::cli {
+namespace {
+
+void print(std::FILE* to, std::string const& text) {
+  std::fwrite(text.data(), 1, text.size(), to);
+  std::fflush(to);
+}
+
+int usage_error(std::string const& sentence) {
+  print(stderr, "error: " + sentence + "\n");
+  return exit_codes::usage;
+}
+
+/// A program started without one of the three would get its first socket there and print into it.
+void open_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) == -1) {
+      [[maybe_unused]] auto const opened = ::open("/dev/null", O_RDWR);
+    }
+  }
+}
+
+/// Silent unless asked: what a user must know is said in sentences. CODEEXEC_LOG=debug shows each call.
+void configure_log() {
+  auto const* const wanted = std::getenv("CODEEXEC_LOG");
+  auto const level = std::string(wanted == nullptr ? "" : wanted);
+  base::log::configure(level == "debug"  ? base::log::level::debug
+                       : level == "info" ? base::log::level::info
+                       : level == "warn" ? base::log::level::warn
+                                         : base::log::level::error,
+                       base::log::format::text);
+}
+
+base::rng seeded() {
+  std::random_device source;
+  std::seed_seq seed{source(), source(), source(), source()};
+  return base::rng(seed);
+}
+
+/// The command, and what there is to run.
+struct work {
+  command_line line;
+  api::CodeExecution object;
+};
+
+kube::task<void> perform(session* in, work todo, int* exit_code) {
+  if (auto* const to_run = std::get_if<run_options>(&todo.line.what)) {
+    *exit_code = co_await run(*in, std::move(*to_run), std::move(todo.object));
+  } else if (auto* const to_get = std::get_if<get_options>(&todo.line.what)) {
+    *exit_code = co_await get(*in, std::move(*to_get));
+  } else if (auto* const to_log = std::get_if<logs_options>(&todo.line.what)) {
+    *exit_code = co_await logs(*in, std::move(*to_log));
+  } else if (auto* const to_delete = std::get_if<delete_options>(&todo.line.what)) {
+    *exit_code = co_await remove(*in, std::move(*to_delete));
+  } else if (auto* const to_cancel = std::get_if<cancel_options>(&todo.line.what)) {
+    *exit_code = co_await cancel(*in, std::move(*to_cancel));
+  }
+  co_await in->out.flush();
+}
+
+int talk_to_the_cluster(work todo, std::string program) {
+  auto const is_run = std::holds_alternative<run_options>(todo.line.what);
+  auto const& wanted = todo.line.cluster;
+  kube::config_flags flags;
+  flags.server = wanted.server;
+  flags.kubeconfig = wanted.kubeconfig;
+  flags.context = wanted.context;
+  auto config = kube::load_config(flags, kube::process_environment());
+  attempt what;
+  what.program = program;
+  auto const cannot_start = [&](kube::error const& e) {
+    print(stderr, "error: " + explain(e, what).text + "\n");
+    return is_run ? exit_codes::infrastructure : exit_codes::failure;
+  };
+  if (!config) return cannot_start(config.error());
+  if (!wanted.namespace_.empty()) config->namespace_ = wanted.namespace_;
+
+  boost::asio::io_context loop(1);
+  int exit_code = exit_codes::infrastructure;
+  auto const broken = [&](std::string_view, std::exception_ptr const&) {
+    // The group has logged it. A program that has lost one of its parts cannot promise anything any more.
+    loop.stop();
+  };
+  kube::rest_client_options how;
+  how.user_agent = "kubectl-codeexec/" CODEEXEC_VERSION;
+  auto client = kube::rest_client::create(loop.get_executor(), *config, how);
+  if (!client) return cannot_start(client.error());
+  console out(loop.get_executor(), STDOUT_FILENO, STDERR_FILENO);
+  async::task_group children(loop.get_executor(), broken);
+  async::task_group top(loop.get_executor(), broken);
+  session in{**client,           out,
+             children,           base::system_clock(),
+             seeded(),           std::move(program),
+             config->namespace_, config->server,
+             wanted.context,     todo.line.quiet};
+  top.spawn("command", perform(&in, std::move(todo), &exit_code));
+  loop.run();
+  if (loop.stopped() && (top.size() != 0 || children.size() != 0)) out.leave_at_once(exit_codes::infrastructure);
+  return exit_code;
+}
+
+int main_of(int argc, char** argv) {
+  std::string_view const argv0 = argc > 0 ? argv[0] : "";
+  auto parsed = parse_command_line(argv0, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  if (auto const* const left = std::get_if<leave>(&parsed)) {
+    print(left->exit_code == 0 ? stdout : stderr, left->text);
+    return left->exit_code;
+  }
+  work todo{std::move(std::get<command_line>(parsed)), {}};
+  auto program = program_name(argv0);
+  if (std::holds_alternative<version_options>(todo.line.what)) {
+    print(stdout, program + " " CODEEXEC_VERSION "\n");
+    return exit_codes::ok;
+  }
+  if (auto const* const options = std::get_if<run_options>(&todo.line.what)) {
+    input_source source;
+    auto const quiet = todo.line.quiet;
+    source.on_waiting = [quiet](std::string_view sentence) {
+      if (!quiet) print(stderr, "codeexec: " + std::string(sentence) + "\n");
+    };
+    auto input = read_input(*options, source);
+    if (!input) return usage_error(input.error().message);
+    auto object = build_manifest(*options, std::move(*input));
+    if (!object) return usage_error(object.error().message);
+    todo.object = std::move(*object);
+  }
+  return talk_to_the_cluster(std::move(todo), std::move(program));
+}
+
+}  // namespace
+}  // namespace codeexec::cli
+
+int main(int argc, char** argv) {
+  // A reader that went away is an error of the write, which then ends us in order.
+  std::signal(SIGPIPE, SIG_IGN);
+  codeexec::cli::open_standard_streams();
+  codeexec::cli::configure_log();
+  try {
+    return codeexec::cli::main_of(argc, argv);
+  } catch (std::exception const& e) {
+    codeexec::cli::print(stderr,
+                         std::string("error: this should not have happened, please report it: ") + e.what() + "\n");
+    return codeexec::cli::exit_codes::infrastructure;
+  }
+}

@@ -1,0 +1,151 @@
+#include "codeexec/cli/output_merge.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "codeexec/base/encoding.hpp"
+#include "codeexec/wire/utf8.h"
+
+namespace codeexec::cli {
+
+namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
+
+/// How many bytes at the end may be the beginning of a character that goes on.
+std::size_t unfinished(std::string_view bytes) {
+  auto const furthest = std::min<std::size_t>(bytes.size(), 3);
+  for (std::size_t back = 1; back <= furthest; ++back) {
+    auto const rest = bytes.substr(bytes.size() - back);
+    if ((static_cast<unsigned char>(rest.front()) & 0xC0U) == 0x80U) continue;
+    auto const unit = wire::next_utf8_unit(reinterpret_cast<unsigned char const*>(rest.data()), rest.size());
+    return unit.cut_short && unit.length == back ? back : 0;
+  }
+  return 0;
+}
+
+/// The text after `repaired` bytes and, raw, after `carry`: whether the carry became a character or was replaced.
+std::string_view after(std::string_view text, std::size_t repaired, std::string_view carry) {
+  text.remove_prefix(std::min(repaired, text.size()));
+  if (carry.empty()) return text;
+  if (text.starts_with(carry)) return text.substr(carry.size());
+  if (text.starts_with(replacement)) return text.substr(replacement.size());
+  return text;
+}
+
+std::int64_t count_replaced(std::string_view text) {
+  std::int64_t count = 0;
+  for (auto at = text.find(replacement); at != std::string_view::npos; at = text.find(replacement, at + 3))
+    ++count;
+  return count;
+}
+
+/// Bytes that the code wrote for this text. Where something was replaced: as if for one byte each, which is what most
+/// ill-formed bytes are.
+std::int64_t raw_size(std::string_view text) {
+  return static_cast<std::int64_t>(text.size()) - 2 * count_replaced(text);
+}
+
+/// The text without the beginning that `raw` bytes made.
+std::string_view skip_raw(std::string_view text, std::int64_t raw) {
+  while (raw > 0 && !text.empty()) {
+    if (text.starts_with(replacement)) {
+      text.remove_prefix(replacement.size());
+    } else {
+      text.remove_prefix(1);
+    }
+    --raw;
+  }
+  return text;
+}
+
+struct parts {
+  std::string_view head;
+  std::string_view tail;
+  std::int64_t missing = 0;
+};
+
+/// Finds the line that says what was left out. The code may have written such lines itself: the right one is where
+/// head, gap and tail add up to what was written.
+std::optional<parts> split_at_marker(stream_progress::stored const& all) {
+  std::string const suffix = " of " + std::string(all.name) + " left out]\n";
+  constexpr std::string_view prefix = "[codeexec: ";
+  std::optional<parts> fallback;
+  for (auto at = all.text.find(prefix); at != std::string_view::npos; at = all.text.find(prefix, at + 1)) {
+    if (at != 0 && all.text[at - 1] != '\n') continue;
+    auto i = at + prefix.size();
+    auto const digits = i;
+    std::int64_t count = 0;
+    for (; i < all.text.size() && i - digits < 18 && all.text[i] >= '0' && all.text[i] <= '9'; ++i) {
+      count = count * 10 + (all.text[i] - '0');
+    }
+    if (i == digits) continue;
+    auto rest = all.text.substr(i);
+    auto const word = std::string_view(count == 1 ? " byte" : " bytes");
+    if (!rest.starts_with(word)) continue;
+    rest.remove_prefix(word.size());
+    if (!rest.starts_with(suffix)) continue;
+    parts found{all.text.substr(0, at), rest.substr(suffix.size()), count};
+    auto const kept = all.total_bytes - count;
+    auto const both = raw_size(found.head) + raw_size(found.tail);
+    if (both == kept) return found;
+    if (both == kept + 1 && found.head.ends_with('\n')) {
+      found.head.remove_suffix(1);  // put there so that the marker has a line of its own
+      return found;
+    }
+    if (!fallback) fallback = found;
+  }
+  return fallback;
+}
+
+}  // namespace
+
+void stream_progress::live(std::string_view bytes) {
+  position_ += static_cast<std::int64_t>(bytes.size());
+  std::string joined = std::move(carry_);
+  joined += bytes;
+  auto const open = unfinished(joined);
+  carry_ = joined.substr(joined.size() - open);
+  joined.resize(joined.size() - open);
+  repaired_ += static_cast<std::int64_t>(base::repair_utf8(std::move(joined)).size());
+}
+
+void stream_progress::dropped(std::int64_t count) {
+  position_ += count;
+  dropped_ += count;
+  carry_.clear();
+}
+
+stream_progress::remainder stream_progress::rest(stored const& all) const {
+  remainder result;
+  if (position_ >= all.total_bytes && (position_ > 0 || all.text.empty())) return result;
+  auto const passed = static_cast<std::size_t>(repaired_);
+  if (!all.truncated) {
+    // After a gap in the log the status has more than was printed; the place is then only known in raw bytes.
+    result.head = dropped_ == 0 ? after(all.text, passed, carry_) : skip_raw(all.text, position_);
+    return result;
+  }
+  auto const split = split_at_marker(all);
+  if (!split) {
+    // No marker that we know: an operator of another version. What has been seen is not repeated.
+    result.head = after(all.text, passed, carry_);
+    result.missing = std::max<std::int64_t>(0, all.total_bytes - position_ - raw_size(result.head));
+    return result;
+  }
+  if (dropped_ == 0 && passed + carry_.size() <= split->head.size()) {
+    result.head = after(split->head, passed, carry_);
+    result.missing = split->missing;
+    result.tail = split->tail;
+    return result;
+  }
+  auto const tail_start = all.total_bytes - raw_size(split->tail);
+  if (position_ <= tail_start) {
+    result.missing = tail_start - position_;
+    result.tail = split->tail;
+  } else {
+    result.tail = skip_raw(split->tail, position_ - tail_start);
+  }
+  return result;
+}
+
+}  // namespace codeexec::cli

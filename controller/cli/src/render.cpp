@@ -1,0 +1,305 @@
+#include "codeexec/cli/render.hpp"
+
+#include <algorithm>
+#include <clocale>
+#include <csignal>
+#include <cwchar>
+#include <utility>
+#include <yaml-cpp/yaml.h>
+
+#include "codeexec/api/names.hpp"
+#include "codeexec/base/encoding.hpp"
+#include "codeexec/cli/duration.hpp"
+#include "codeexec/wire/utf8.h"
+
+namespace codeexec::cli {
+
+namespace {
+
+/// The widths of Unicode come from the C library, which knows them by locale; ours is set for this thread alone and
+/// only while we ask, so that nothing else changes its ways.
+class unicode_locale {
+ public:
+  unicode_locale() : before_(uselocale(shared())) {}
+  unicode_locale(unicode_locale const&) = delete;
+  unicode_locale& operator=(unicode_locale const&) = delete;
+  ~unicode_locale() { uselocale(before_); }
+
+ private:
+  static locale_t shared() {
+    static locale_t const locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+    return locale;
+  }
+  locale_t before_;
+};
+
+struct character {
+  std::string_view bytes;
+  char32_t code;
+};
+
+/// Takes the first character of repaired UTF-8 off `text`.
+character next_character(std::string_view& text) {
+  auto const unit = wire::next_utf8_unit(reinterpret_cast<unsigned char const*>(text.data()), text.size());
+  auto const length = std::max<std::size_t>(1, unit.length);
+  auto const bytes = text.substr(0, length);
+  auto const first = static_cast<unsigned char>(bytes.front());
+  auto code = static_cast<char32_t>(length == 1 ? first : first & (0xFFU >> (length + 1)));
+  for (std::size_t i = 1; i < length; ++i)
+    code = (code << 6) | (static_cast<unsigned char>(bytes[i]) & 0x3FU);
+  text.remove_prefix(length);
+  return {bytes, code};
+}
+
+std::size_t width_of(char32_t code) {
+  auto const width = ::wcwidth(static_cast<wchar_t>(code));
+  return width < 0 ? 0 : static_cast<std::size_t>(width);
+}
+
+std::string dash_if_empty(std::string text) {
+  return text.empty() ? "-" : text;
+}
+
+std::string age_cell(std::string const& since, base::wall_time now) {
+  auto const time = base::parse_time(since);
+  if (!time) return "-";
+  return format_age(std::chrono::duration_cast<std::chrono::seconds>(now - *time));
+}
+
+std::string duration_cell(api::CodeExecutionStatus const& status, base::wall_time now) {
+  if (status.usage && status.is_final()) return format_run_time(std::chrono::milliseconds(status.usage->wallMillis));
+  auto const start = base::parse_time(status.startTime);
+  if (!start) return "-";
+  auto const completed = base::parse_time(status.completionTime);
+  if (!completed && status.is_final()) return "-";
+  return format_run_time(std::chrono::duration_cast<std::chrono::milliseconds>(completed.value_or(now) - *start));
+}
+
+/// Whether YAML's plain style says this very string: nothing that any reader takes for a number, a truth value, null,
+/// a date or an indicator.
+bool is_plain(std::string const& text) {
+  if (text.empty()) return false;
+  auto const first = static_cast<unsigned char>(text.front());
+  if (std::isalpha(first) == 0 && first != '/' && first != '_') return false;
+  for (auto const c : text) {
+    auto const u = static_cast<unsigned char>(c);
+    if (std::isalnum(u) == 0 && c != '-' && c != '_' && c != '.' && c != '/' && c != '@' && c != '+') return false;
+  }
+  auto lower = text;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (auto const* word : {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}) {
+    if (lower == word) return false;
+  }
+  return true;
+}
+
+/// Whether a block ("|") says this very string: whole lines, nothing that needs an escape, an indentation that the
+/// first line shows.
+bool is_block(std::string const& text) {
+  if (text.size() < 2 || text.back() != '\n' || text[text.size() - 2] == '\n') return false;
+  if (text.front() == ' ' || text.front() == '\n' || text.front() == '\t') return false;
+  if (text.find('\n') == text.size() - 1 && text.size() < 60) return false;  // one short line reads better quoted
+  // Unicode's own line breaks, which some readers of YAML take for one.
+  for (auto const* separator : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xEF\xBB\xBF"}) {
+    if (text.find(separator) != std::string::npos) return false;
+  }
+  for (auto const c : text) {
+    auto const u = static_cast<unsigned char>(c);
+    if ((u < 0x20 && c != '\n' && c != '\t') || u == 0x7f) return false;
+  }
+  return true;
+}
+
+void emit_string(YAML::Emitter& out, std::string const& text, bool may_block) {
+  if (is_plain(text)) {
+    out << text;
+  } else if (may_block && is_block(text)) {
+    // yaml-cpp ends a block with the newline that it then keeps: the text's own last one must not be added to it.
+    out << YAML::Literal << text.substr(0, text.size() - 1);
+  } else {
+    out << YAML::DoubleQuoted << text;
+  }
+}
+
+void emit(YAML::Emitter& out, nlohmann::json const& value) {
+  using kind = nlohmann::json::value_t;
+  switch (value.type()) {
+    case kind::object:
+      if (value.empty()) {
+        out << YAML::Flow << YAML::BeginMap << YAML::EndMap;
+        return;
+      }
+      out << YAML::BeginMap;
+      for (auto const& [key, item] : value.items()) {
+        out << YAML::Key;
+        emit_string(out, key, false);
+        out << YAML::Value;
+        emit(out, item);
+      }
+      out << YAML::EndMap;
+      return;
+    case kind::array:
+      if (value.empty()) {
+        out << YAML::Flow << YAML::BeginSeq << YAML::EndSeq;
+        return;
+      }
+      out << YAML::BeginSeq;
+      for (auto const& item : value)
+        emit(out, item);
+      out << YAML::EndSeq;
+      return;
+    case kind::string:
+      emit_string(out, value.get_ref<std::string const&>(), true);
+      return;
+    case kind::null:
+      out << YAML::Null;
+      return;
+    default:
+      out << value.dump();
+      return;
+  }
+}
+
+}  // namespace
+
+std::size_t display_width(std::string_view utf8) {
+  unicode_locale const with_widths;
+  auto const text = base::repair_utf8(std::string(utf8));
+  std::string_view rest = text;
+  std::size_t columns = 0;
+  while (!rest.empty())
+    columns += width_of(next_character(rest).code);
+  return columns;
+}
+
+std::string fit(std::string_view utf8, std::size_t columns) {
+  if (display_width(utf8) <= columns) return std::string(utf8);
+  if (columns == 0) return {};
+  unicode_locale const with_widths;
+  auto const text = base::repair_utf8(std::string(utf8));
+  std::string_view rest = text;
+  std::string result;
+  std::size_t used = 0;
+  while (!rest.empty()) {
+    auto const next = next_character(rest);
+    auto const width = width_of(next.code);
+    if (used + width > columns - 1) break;
+    used += width;
+    result += next.bytes;
+  }
+  return result + "…";
+}
+
+std::string printable(std::string_view text) {
+  auto const repaired = base::repair_utf8(std::string(text));
+  std::string_view rest = repaired;
+  std::string result;
+  while (!rest.empty()) {
+    auto const next = next_character(rest);
+    if (next.code == '\n' || next.code == '\t' || next.code == '\r') {
+      if (!result.empty() && result.back() != ' ') result += ' ';
+    } else if (next.code < 0x20 || (next.code >= 0x7f && next.code < 0xa0)) {
+      result += "\xEF\xBF\xBD";
+    } else {
+      result += next.bytes;
+    }
+  }
+  while (result.ends_with(' '))
+    result.pop_back();
+  return result;
+}
+
+std::string render_table(std::vector<std::string> const& head, std::vector<std::vector<std::string>> const& rows) {
+  std::vector<std::size_t> widths;
+  for (auto const& title : head)
+    widths.push_back(display_width(title));
+  for (auto const& row : rows) {
+    for (std::size_t i = 0; i < std::min(row.size(), widths.size()); ++i) {
+      widths[i] = std::max(widths[i], display_width(row[i]));
+    }
+  }
+  std::string text;
+  auto const add = [&](std::vector<std::string> const& row) {
+    for (std::size_t i = 0; i < head.size(); ++i) {
+      auto const cell = i < row.size() ? row[i] : std::string();
+      text += cell;
+      if (i + 1 < head.size()) text.append(widths[i] - display_width(cell) + 3, ' ');
+    }
+    text += '\n';
+  };
+  add(head);
+  for (auto const& row : rows)
+    add(row);
+  return text;
+}
+
+std::string signal_name(std::int64_t number) {
+  if (number > 0 && number < 64) {
+    if (auto const* const name = sigabbrev_np(static_cast<int>(number))) return std::string("SIG") + name;
+  }
+  return "signal " + std::to_string(number);
+}
+
+std::string exit_cell(api::CodeExecutionStatus const& status) {
+  if (status.exitCode) return std::to_string(*status.exitCode);
+  if (status.signal) return signal_name(*status.signal);
+  return "-";
+}
+
+std::string render_list(std::vector<api::CodeExecution> const& items, table_options how, base::wall_time now) {
+  std::vector<std::string> head;
+  if (how.with_namespace) head.emplace_back("NAMESPACE");
+  for (auto const* title : {"NAME", "PHASE", "REASON", "EXIT", "DURATION", "AGE"})
+    head.emplace_back(title);
+  if (how.wide) {
+    head.emplace_back("POD");
+    head.emplace_back("NODE");
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (auto const& item : items) {
+    auto const& status = item.status;
+    std::vector<std::string> row;
+    if (how.with_namespace) row.push_back(printable(item.metadata.namespace_));
+    row.push_back(printable(item.metadata.name));
+    row.push_back(item.metadata.being_deleted() ? "Terminating" : dash_if_empty(printable(status.phase)));
+    row.push_back(dash_if_empty(printable(status.reason)));
+    row.push_back(exit_cell(status));
+    row.push_back(duration_cell(status, now));
+    row.push_back(age_cell(item.metadata.creationTimestamp, now));
+    if (how.wide) {
+      row.push_back(dash_if_empty(printable(status.podName)));
+      row.push_back(dash_if_empty(printable(status.nodeName)));
+    }
+    rows.push_back(std::move(row));
+  }
+  return render_table(head, rows);
+}
+
+std::string to_yaml(nlohmann::json const& value) {
+  YAML::Emitter out;
+  out.SetIndent(2);
+  emit(out, value);
+  return std::string(out.c_str()) + "\n";
+}
+
+std::string to_json_text(nlohmann::json const& value) {
+  return value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string closing_sentence(api::CodeExecutionStatus const& status) {
+  namespace reasons = api::reasons;
+  auto const& reason = status.reason;
+  if (reason == reasons::completed || reason == reasons::non_zero_exit) return {};
+  auto const said = printable(status.message);
+  if (!said.empty()) return printable(reason) + ": " + said;
+  if (reason == reasons::signaled && status.signal) return "ended by " + signal_name(*status.signal);
+  return reason.empty() ? "ended without a reason" : printable(reason);
+}
+
+std::string missing_sentence(std::string_view stream, std::int64_t bytes) {
+  return std::to_string(bytes) + (bytes == 1 ? " byte of " : " bytes of ") + std::string(stream) +
+         " left out here; --max-output keeps more";
+}
+
+}  // namespace codeexec::cli

@@ -1,0 +1,644 @@
+// The real program against a server that answers by script: what a person at a terminal, and a pipeline, get.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "codeexec/testing/scripted_api_server.hpp"
+
+#include "child.hpp"
+
+namespace codeexec::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+namespace fs = std::filesystem;
+using json = nlohmann::json;
+
+std::string const collection = "/apis/codeexec.dev/v1alpha1/namespaces/default/codeexecutions";
+std::string const object_path = collection + "/hello";
+std::string const pods_path = "/api/v1/namespaces/default/pods";
+
+json execution(int version, json status = json::object()) {
+  json object;
+  object["apiVersion"] = "codeexec.dev/v1alpha1";
+  object["kind"] = "CodeExecution";
+  object["metadata"] = {{"name", "hello"},
+                        {"namespace", "default"},
+                        {"uid", "u-1"},
+                        {"resourceVersion", std::to_string(version)},
+                        {"generation", 1},
+                        {"creationTimestamp", "2026-01-31T10:00:00Z"},
+                        {"managedFields", json::array({json::object()})}};
+  object["spec"] = {{"code", "x"}};
+  if (!status.empty()) object["status"] = std::move(status);
+  return object;
+}
+
+json finished(std::string const& out, std::string const& err, int exit_code = 0) {
+  json status;
+  status["phase"] = exit_code == 0 ? "Succeeded" : "Failed";
+  status["reason"] = exit_code == 0 ? "Completed" : "NonZeroExit";
+  status["exitCode"] = exit_code;
+  status["stdout"] = out;
+  status["stderr"] = err;
+  status["output"] = {{"stdoutBytes", out.size()}, {"stderrBytes", err.size()}};
+  return execution(20, status);
+}
+
+json failed(std::string const& reason, std::string const& message) {
+  return execution(20, {{"phase", "Failed"}, {"reason", reason}, {"message", message}});
+}
+
+json running() {
+  return execution(15, {{"phase", "Running"}, {"reason", "Running"}, {"podName", "hello-pod"}});
+}
+
+std::string event(std::string const& type, json const& object) {
+  return json{{"type", type}, {"object", object}}.dump() + "\n";
+}
+
+std::string modified(json const& object) {
+  return event("MODIFIED", object);
+}
+
+json pod(bool is_running) {
+  json object;
+  object["metadata"] = {{"name", "hello-pod"}, {"namespace", "default"}, {"resourceVersion", "12"}};
+  object["status"]["phase"] = is_running ? "Running" : "Pending";
+  if (is_running)
+    object["status"]["containerStatuses"] = {{{"name", "code"}, {"state", {{"running", json::object()}}}}};
+  return object;
+}
+
+std::string list_of(std::vector<json> const& items) {
+  return json{{"kind", "List"}, {"metadata", {{"resourceVersion", "30"}}}, {"items", items}}.dump();
+}
+
+/// Stays open after its chunks, as a watch does.
+reply open_stream(std::vector<std::string> chunks) {
+  return reply::stream(std::move(chunks)).unfinished().then(reply::ending::silence);
+}
+
+class CommandLine : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "codeexec-cli-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    script_ = (folder_ / "hello.py").string();
+    std::ofstream(script_) << "print('hi')\n";
+    thread_ = std::thread([this] { loop_.run(); });
+    // The usual course of things; tests replace parts of it.
+    on("POST", collection, reply::answer(201, execution(10).dump()));
+    on("GET", pods_path + "?labelSelector", reply::answer(200, list_of({pod(true)})));
+    on("GET", pods_path + "?watch", open_stream({}));
+    on("DELETE", object_path, reply::answer(200, R"({"kind":"Status","status":"Success"})"));
+  }
+
+  void TearDown() override {
+    boost::asio::co_spawn(loop_, server_.stop(), boost::asio::use_future).get();
+    guard_.reset();
+    thread_.join();
+    fs::remove_all(folder_);
+  }
+
+  /// The server lives on its own thread.
+  template <class F>
+  auto on_loop(F what) {
+    auto const task = std::make_shared<std::packaged_task<decltype(what())()>>(std::move(what));
+    auto result = task->get_future();
+    boost::asio::post(loop_, [task] { (*task)(); });
+    return result.get();
+  }
+
+  void on(std::string method, std::string target, reply one) {
+    on(std::move(method), std::move(target), std::vector<reply>{std::move(one)});
+  }
+  void on(std::string method, std::string target, std::vector<reply> replies) {
+    on_loop([this, method, target, replies = std::move(replies)]() mutable {
+      server_.on(std::move(method), std::move(target), std::move(replies));
+    });
+  }
+  void on_watch(std::vector<std::string> events) { on("GET", collection + "?watch", open_stream(std::move(events))); }
+  void on_log(std::vector<std::string> chunks) {
+    on("GET", pods_path + "/hello-pod/log", reply::stream(std::move(chunks)));
+  }
+  void refuse_pods() {
+    auto const body = status_body(403, "Forbidden", "pods is forbidden: User \"agent\" cannot do that");
+    on("GET", pods_path, reply::answer(403, body));
+  }
+
+  std::vector<std::string> requests(std::string const& method) {
+    return on_loop([this, method] {
+      std::vector<std::string> found;
+      for (auto const& r : server_.requests()) {
+        if (r.method == method) found.push_back(r.target);
+      }
+      return found;
+    });
+  }
+  json body_of_first(std::string const& method) {
+    return on_loop([this, method] {
+      for (auto const& r : server_.requests()) {
+        if (r.method == method) return json::parse(r.body, nullptr, false);
+      }
+      return json();
+    });
+  }
+  bool wait_for_request(std::string const& method) {
+    for (int i = 0; i < 1000; ++i) {
+      if (!requests(method).empty()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+
+  std::vector<std::string> words(std::vector<std::string> these) {
+    these.insert(these.begin(), {"--server", server_.url()});
+    return these;
+  }
+  std::vector<std::string> run_words(std::vector<std::string> more = {}) {
+    auto all = words({"run", script_, "--name", "hello", "-q"});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  fs::path folder_;
+  std::string script_;
+  boost::asio::io_context loop_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{loop_.get_executor()};
+  std::thread thread_;
+  scripted_api_server server_{loop_.get_executor()};
+};
+
+// ---- run
+
+TEST_F(CommandLine, RunFeelsLikeRunningItHere) {
+  on_watch({modified(running()), modified(finished("hi\nthere", "warn\n"))});
+  on_log({"stdout F hi\n", "stderr F warn\nstdout P the", "re\nresult F {}\n"});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hi\nthere");
+  EXPECT_EQ(run.err(), "warn\n");
+  EXPECT_EQ(requests("DELETE").size(), 1U);
+  EXPECT_EQ(body_of_first("DELETE")["preconditions"]["uid"], "u-1");
+}
+
+TEST_F(CommandLine, RunSendsWhatTheFlagsSay) {
+  on_watch({modified(finished("", ""))});
+  refuse_pods();
+  child::settings how;
+  how.stdin_text = "input\n";
+  child run(run_words({"--env", "A=1", "--timeout", "30s", "--", "--n", "3"}), how);
+  EXPECT_EQ(run.wait(), 0);
+  auto sent = body_of_first("POST");
+  EXPECT_EQ(sent["metadata"]["name"], "hello");
+  EXPECT_EQ(sent["spec"]["language"], "python");
+  EXPECT_EQ(sent["spec"]["code"], "print('hi')\n");
+  EXPECT_EQ(sent["spec"]["args"], json({"--n", "3"}));
+  EXPECT_EQ(sent["spec"]["timeoutSeconds"], 30);
+  EXPECT_EQ(sent["spec"]["stdin"], "input\n");
+  EXPECT_FALSE(sent.contains("status"));
+}
+
+TEST_F(CommandLine, RunExitsAsTheCodeDid) {
+  on_watch({modified(finished("", "Traceback\n", 3))});
+  on_log({"stderr F Traceback\nresult F {}\n"});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 3);
+  EXPECT_EQ(run.err(), "Traceback\n");
+}
+
+TEST_F(CommandLine, OutputAppearsWhileTheCodeStillRuns) {
+  on_watch({modified(running())});
+  on("GET", pods_path + "/hello-pod/log", open_stream({"stdout P progress: 10 %\n"}));
+  child run(run_words());
+  EXPECT_TRUE(run.wait_for_out("progress: 10 %"));
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), 130);
+}
+
+TEST_F(CommandLine, WithoutRightsOnPodsTheOutputComesAtTheEnd) {
+  refuse_pods();
+  on_watch({modified(running()), modified(finished("hi\n", "oops\n", 1))});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 1);
+  EXPECT_EQ(run.out(), "hi\n");
+  EXPECT_EQ(run.err(), "oops\n");
+}
+
+TEST_F(CommandLine, ALogThatBreaksOffNeitherLosesNorRepeatsOutput) {
+  auto const text = std::string("one\ntwo\nthrée\nfour\n");
+  std::vector<std::string> const frames{"stdout F one\n", "stdout F two\n", "stdout P thr\xC3\n",
+                                        "stdout F \xA9"
+                                        "e\n",
+                                        "stdout F four\n"};
+  for (std::size_t broken_after = 0; broken_after <= frames.size(); ++broken_after) {
+    std::string log;
+    for (std::size_t i = 0; i < broken_after; ++i)
+      log += frames[i];
+    on("GET", pods_path + "/hello-pod/log",
+       {reply::stream({log + "stdo"}).unfinished().then(reply::ending::reset),
+        reply::answer(404, status_body(404, "NotFound", "pods \"hello-pod\" not found"))});
+    on("GET", collection + "?watch", open_stream({modified(running()), modified(finished(text, ""))}).slowly(60ms));
+    child run(run_words());
+    EXPECT_EQ(run.wait(), 0);
+    EXPECT_EQ(run.out(), text) << broken_after;
+  }
+}
+
+TEST_F(CommandLine, ALogThatIsOpenedAgainGoesOnWhereItWas) {
+  std::string const all = "stdout F one\nstdout F two\nstdout F three\nresult F {}\n";
+  on("GET", pods_path + "/hello-pod/log",
+     {reply::stream({all.substr(0, 20)}).unfinished().then(reply::ending::reset), reply::stream({all})});
+  // The status never has it: what is printed came from the log.
+  auto silent = finished("", "");
+  silent["status"]["output"]["stdoutBytes"] = 14;
+  on("GET", collection + "?watch", open_stream({modified(running()), modified(silent)}).slowly(400ms));
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "one\ntwo\nthree\n");
+}
+
+TEST_F(CommandLine, APodThatIsNotReadyIsAskedAgain) {
+  on("GET", pods_path + "/hello-pod/log",
+     {reply::answer(400, status_body(400, "BadRequest", "container \"code\" in pod \"hello-pod\" is waiting to start")),
+      reply::raw("HTTP/1.1 204 No Content\r\n\r\n"), reply::stream({"stdout F hi\nresult F {}\n"})});
+  on_watch({modified(running())});
+  child run(run_words());
+  EXPECT_TRUE(run.wait_for_out("hi\n"));
+  run.signal(SIGTERM);
+  EXPECT_EQ(run.wait(), 143);
+}
+
+TEST_F(CommandLine, WhatWasLeftOutIsSaidOnStderr) {
+  auto cut = finished("head\n[codeexec: 90 bytes of stdout left out]\ntail\n", "");
+  cut["status"]["output"] = {{"stdoutBytes", 100}, {"stderrBytes", 0}, {"stdoutTruncated", true}};
+  refuse_pods();
+  on_watch({modified(cut)});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "head\ntail\n");
+  EXPECT_THAT(run.err(), HasSubstr("90 bytes of stdout left out"));
+}
+
+TEST_F(CommandLine, ATimeoutIs124AndSaysSo) {
+  refuse_pods();
+  on_watch({modified(failed("TimedOut", "the code ran for 30 s, its limit"))});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 124);
+  EXPECT_THAT(run.err(), HasSubstr("TimedOut: the code ran for 30 s"));
+}
+
+TEST_F(CommandLine, AnImageThatCannotBePulledIs126) {
+  refuse_pods();
+  on_watch({modified(failed("ImagePullFailed", "no such image"))});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 126);
+  EXPECT_THAT(run.err(), HasSubstr("no such image"));
+}
+
+TEST_F(CommandLine, ARefusalNamesFieldAndReason) {
+  on("POST", collection,
+     reply::answer(
+         422,
+         R"({"kind":"Status","status":"Failure","message":"invalid","reason":"Invalid","details":{"causes":[)"
+         R"({"reason":"FieldValueInvalid","message":"Invalid value: 9999999","field":"spec.timeoutSeconds"}]},"code":422})"));
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 125);
+  EXPECT_THAT(run.err(), HasSubstr("spec.timeoutSeconds: Invalid value: 9999999"));
+  EXPECT_THAT(run.out(), IsEmpty());
+}
+
+TEST_F(CommandLine, EveryWayNotToReachAClusterIsASentence) {
+  struct scenario {
+    int status;
+    std::string body;
+    int exit_code;
+    std::string says;
+  };
+  for (auto const& s :
+       {scenario{401, status_body(401, "Unauthorized", "Unauthorized"), 125, "credentials"},
+        scenario{403, status_body(403, "Forbidden", "User \"a\" cannot create"), 125, "you may not create"},
+        scenario{404, "404 page not found\n", 125, "operator is not installed"},
+        scenario{404, status_body(404, "NotFound", "namespaces \"default\" not found"), 125,
+                 "no namespace \"default\""},
+        scenario{503, "upstream gone", 126, "Try again"}}) {
+    on("POST", collection, reply::answer(s.status, s.body));
+    child run(run_words());
+    EXPECT_EQ(run.wait(), s.exit_code) << s.says;
+    EXPECT_THAT(run.err(), HasSubstr(s.says));
+    EXPECT_THAT(run.out(), IsEmpty());
+  }
+  child nobody({"run", script_, "--server", "http://127.0.0.1:1"});
+  EXPECT_EQ(nobody.wait(), 126);
+  EXPECT_THAT(nobody.err(), HasSubstr("cannot reach the API server at http://127.0.0.1:1"));
+  child nowhere({"run", script_});
+  EXPECT_EQ(nowhere.wait(), 126);
+  EXPECT_THAT(nowhere.err(), HasSubstr("error: "));
+}
+
+TEST_F(CommandLine, ALostAnswerToTheCreationIsLookedUp) {
+  on("POST", collection, reply::lost());
+  on("GET", collection + "/hello-", reply::answer(200, execution(10).dump()));
+  on_watch({modified(finished("hi\n", ""))});
+  refuse_pods();
+  child run(words({"run", script_, "-q"}));
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hi\n");
+  EXPECT_EQ(requests("POST").size(), 1U);
+}
+
+TEST_F(CommandLine, AWatchThatIsCutIsTakenUpAgain) {
+  refuse_pods();
+  on("GET", collection + "?watch",
+     {reply::stream({modified(running()), "{\"type\":\"MODIF"}).unfinished().then(reply::ending::reset),
+      open_stream({modified(finished("hi\n", ""))})});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hi\n");
+  EXPECT_THAT(requests("GET"), ::testing::Contains(HasSubstr("resourceVersion=15")));
+}
+
+TEST_F(CommandLine, AWatchThatExpiredIsReplacedByALook) {
+  refuse_pods();
+  json const gone = {
+      {"kind", "Status"}, {"status", "Failure"}, {"reason", "Expired"}, {"message", "too old"}, {"code", 410}};
+  on("GET", collection + "?watch", reply::stream({event("ERROR", gone)}));
+  on("GET", collection + "?fieldSelector", reply::answer(200, list_of({finished("hi\n", "")})));
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hi\n");
+}
+
+TEST_F(CommandLine, OneThatSomebodyElseDeletesEndsTheRun) {
+  refuse_pods();
+  on_watch({modified(running()), event("DELETED", running())});
+  child run(run_words());
+  EXPECT_EQ(run.wait(), 126);
+  EXPECT_THAT(run.err(), HasSubstr("was deleted before it ended"));
+}
+
+TEST_F(CommandLine, CtrlCStopsTheCodeAndCleansUp) {
+  refuse_pods();
+  on_watch({modified(running())});
+  child run(words({"run", script_, "--name", "hello"}));
+  ASSERT_TRUE(run.wait_for_err("running"));
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), 130);
+  EXPECT_THAT(run.err(), HasSubstr("cancelled"));
+  EXPECT_EQ(requests("DELETE").size(), 1U);
+}
+
+TEST_F(CommandLine, CtrlCWithKeepOnlyCancels) {
+  refuse_pods();
+  on_watch({modified(running())});
+  on("PATCH", object_path, reply::answer(200, running().dump()));
+  child run(words({"run", script_, "--name", "hello", "--keep"}));
+  ASSERT_TRUE(run.wait_for_err("running"));
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), 130);
+  EXPECT_EQ(body_of_first("PATCH"), json::parse(R"({"spec":{"cancel":true}})"));
+  EXPECT_THAT(requests("DELETE"), IsEmpty());
+}
+
+TEST_F(CommandLine, ASecondCtrlCWaitsForNobody) {
+  refuse_pods();
+  on_watch({modified(running())});
+  on("DELETE", object_path, reply::mute());
+  child run(words({"run", script_, "--name", "hello"}));
+  ASSERT_TRUE(run.wait_for_err("running"));
+  run.signal(SIGINT);
+  ASSERT_TRUE(wait_for_request("DELETE"));
+  auto const before = std::chrono::steady_clock::now();
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), 130);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 3s);
+}
+
+TEST_F(CommandLine, CtrlCBeforeTheServerAnsweredStillDeletesWhatItMade) {
+  on("POST", collection, reply::answer(201, execution(10).dump()).slowly(300ms));
+  child run(run_words());
+  ASSERT_TRUE(wait_for_request("POST"));
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), 130);
+  EXPECT_EQ(requests("DELETE").size(), 1U);
+}
+
+TEST_F(CommandLine, CtrlCWorksWhileNobodyReadsTheOutput) {
+  on_watch({modified(running())});
+  std::string log;
+  for (int i = 0; i < 3000; ++i)
+    log += "stdout F " + std::string(100, 'x') + "\n";
+  on("GET", pods_path + "/hello-pod/log", open_stream({log}));
+  child run(run_words());
+  // More than a pipe holds, and we do not read: its writer is blocked now.
+  std::this_thread::sleep_for(500ms);
+  run.signal(SIGINT);
+  ASSERT_TRUE(wait_for_request("DELETE"));
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait(), 130);
+}
+
+TEST_F(CommandLine, AReaderThatHasEnoughEndsItQuietly) {
+  on_watch({modified(running())});
+  on("GET", pods_path + "/hello-pod/log",
+     open_stream({"stdout F first\n", "stdout F second\n", "stdout F third\n", "stdout F fourth\n"}).slowly(150ms));
+  child run(words({"run", script_, "--name", "hello", "-q"}));
+  ASSERT_TRUE(run.wait_for_out("first"));
+  run.close_out();
+  EXPECT_EQ(run.wait(), 141);
+  EXPECT_THAT(run.err(), IsEmpty());
+  EXPECT_EQ(requests("DELETE").size(), 1U);
+}
+
+TEST_F(CommandLine, ADiskThatIsFullDoesNotThrowTheResultAway) {
+  refuse_pods();
+  on_watch({modified(finished("hi\n", ""))});
+  child::settings how;
+  how.program = "/bin/sh";
+  auto const command = std::string(CODEEXEC_BINARY_DIR "/bin/codeexec run ") + script_ + " --name hello -q --server " +
+                       server_.url() + " >/dev/full";
+  child run({"-c", command}, how);
+  EXPECT_EQ(run.wait(), 126);
+  EXPECT_THAT(run.err(), HasSubstr("No space left"));
+  EXPECT_THAT(run.err(), HasSubstr("logs"));
+  EXPECT_THAT(requests("DELETE"), IsEmpty());
+}
+
+TEST_F(CommandLine, TheWholeResultAsJsonOrYaml) {
+  refuse_pods();
+  on_watch({modified(running()), modified(finished("hi\n", "", 3))});
+  child as_json(run_words({"-o", "json"}));
+  EXPECT_EQ(as_json.wait(), 3);
+  auto object = json::parse(as_json.out(), nullptr, false);
+  EXPECT_EQ(object["status"]["stdout"], "hi\n");
+  EXPECT_FALSE(object["metadata"].contains("managedFields"));
+  child as_yaml(run_words({"-o", "yaml"}));
+  EXPECT_EQ(as_yaml.wait(), 3);
+  EXPECT_THAT(as_yaml.out(), HasSubstr("\n  exitCode: 3\n"));
+}
+
+TEST_F(CommandLine, DetachPrintsTheNameAlone) {
+  child run(words({"run", script_, "--name", "hello", "--detach"}));
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hello\n");
+  EXPECT_THAT(requests("DELETE"), IsEmpty());
+}
+
+TEST_F(CommandLine, KeepLeavesItThere) {
+  refuse_pods();
+  on_watch({modified(finished("hi\n", ""))});
+  child run(words({"run", script_, "--name", "hello", "--keep"}));
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_THAT(requests("DELETE"), IsEmpty());
+  EXPECT_THAT(run.err(), HasSubstr("kept as hello"));
+}
+
+TEST_F(CommandLine, PhasesAreToldOnStderrWithoutEscapesWhereThereIsNoTerminal) {
+  refuse_pods();
+  auto const pulling = execution(12, {{"phase", "Pending"}, {"reason", "PullingImage"}});
+  on_watch({modified(pulling), modified(running()), modified(finished("hi\n", ""))});
+  on("GET", collection + "?watch",
+     open_stream({modified(pulling), modified(running()), modified(finished("hi\n", ""))}).slowly(100ms));
+  child run(words({"run", script_, "--name", "hello"}));
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hi\n");
+  EXPECT_THAT(run.err(), HasSubstr("pulling the image\n"));
+  EXPECT_THAT(run.err(), HasSubstr("running\n"));
+  EXPECT_THAT(run.err(), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(CommandLine, MistakesAreToldBeforeAnythingIsSent) {
+  for (auto const& mistaken :
+       {words({"run", "/no/such/file.py"}), words({"run", script_, "--timeout", "x"}), words({"bogus"})}) {
+    child run(mistaken);
+    EXPECT_EQ(run.wait(), 2);
+    EXPECT_THAT(run.err(), HasSubstr("error: "));
+  }
+  EXPECT_THAT(requests("POST"), IsEmpty());
+}
+
+// ---- the other commands
+
+TEST_F(CommandLine, GetShowsATable) {
+  on("GET", collection + "?limit", reply::answer(200, list_of({finished("hi\n", ""), running()})));
+  child get(words({"get"}));
+  EXPECT_EQ(get.wait(), 0);
+  EXPECT_THAT(get.out(), HasSubstr("NAME    PHASE       REASON      EXIT   DURATION   AGE\n"));
+  EXPECT_THAT(get.out(), HasSubstr("hello   Succeeded   Completed   0 "));
+  EXPECT_THAT(get.out(), HasSubstr("hello   Running     Running     - "));
+}
+
+TEST_F(CommandLine, GetOfNothingSaysSo) {
+  on("GET", collection + "?limit", reply::answer(200, list_of({})));
+  child get(words({"get"}));
+  EXPECT_EQ(get.wait(), 0);
+  EXPECT_THAT(get.out(), IsEmpty());
+  EXPECT_THAT(get.err(), HasSubstr("No CodeExecutions found in namespace default"));
+}
+
+TEST_F(CommandLine, GetReadsEveryPageAndEveryForm) {
+  auto const first =
+      json{{"metadata", {{"resourceVersion", "1"}, {"continue", "more"}}}, {"items", {running()}}}.dump();
+  on("GET", collection + "?limit", reply::answer(200, first));
+  on("GET", collection + "?limit=500&continue=more", reply::answer(200, list_of({finished("", "")})));
+  child names(words({"get", "-o", "name"}));
+  EXPECT_EQ(names.wait(), 0);
+  EXPECT_EQ(names.out(), "codeexecution.codeexec.dev/hello\ncodeexecution.codeexec.dev/hello\n");
+  child all(words({"get", "-o", "json"}));
+  EXPECT_EQ(all.wait(), 0);
+  EXPECT_EQ(json::parse(all.out())["items"].size(), 2U);
+}
+
+TEST_F(CommandLine, GetOfOneThatIsMissingSaysWhichAndWhere) {
+  on("GET", object_path,
+     reply::answer(404, status_body(404, "NotFound", "codeexecutions.codeexec.dev \"hello\" not found")));
+  child get(words({"get", "hello"}));
+  EXPECT_EQ(get.wait(), 1);
+  EXPECT_THAT(get.err(), HasSubstr("no CodeExecution \"hello\" in namespace \"default\""));
+}
+
+TEST_F(CommandLine, LogsOfAFinishedOneComeFromItsStatus) {
+  on("GET", object_path, reply::answer(200, finished("hi\n", "warn\n", 3).dump()));
+  child logs(words({"logs", "hello"}));
+  EXPECT_EQ(logs.wait(), 0);
+  EXPECT_EQ(logs.out(), "hi\n");
+  EXPECT_EQ(logs.err(), "warn\n");
+}
+
+TEST_F(CommandLine, LogsOfARunningOneComeFromThePod) {
+  on("GET", object_path, reply::answer(200, running().dump()));
+  on_log({"stdout F so far\nstderr F hm\n"});
+  child logs(words({"logs", "hello"}));
+  EXPECT_EQ(logs.wait(), 0);
+  EXPECT_EQ(logs.out(), "so far\n");
+  EXPECT_EQ(logs.err(), "hm\n");
+}
+
+TEST_F(CommandLine, LogsFollowUntilTheEnd) {
+  on("GET", object_path, reply::answer(200, running().dump()));
+  on_log({"stdout F one\n", "stdout F two\nresult F {}\n"});
+  on("GET", collection + "?watch", open_stream({modified(finished("one\ntwo\n", "", 1))}).slowly(200ms));
+  child logs(words({"logs", "-f", "hello"}));
+  EXPECT_EQ(logs.wait(), 0);
+  EXPECT_EQ(logs.out(), "one\ntwo\n");
+}
+
+TEST_F(CommandLine, DeleteWaitsUntilItIsGone) {
+  auto held = running();
+  held["metadata"]["finalizers"] = {"codeexec.dev/cleanup"};
+  on("DELETE", object_path, reply::answer(200, held.dump()));
+  on("GET", collection + "?fieldSelector", reply::answer(200, list_of({held})));
+  on("GET", collection + "?watch", open_stream({event("DELETED", held)}).slowly(200ms));
+  child gone(words({"delete", "hello"}));
+  EXPECT_EQ(gone.wait(), 0);
+  EXPECT_EQ(gone.out(), "codeexecution.codeexec.dev \"hello\" deleted\n");
+  EXPECT_FALSE(requests("GET").empty());
+}
+
+TEST_F(CommandLine, DeleteOfSeveralGoesOnAfterAFailure) {
+  on("DELETE", collection + "/missing",
+     reply::answer(404, status_body(404, "NotFound", "codeexecutions.codeexec.dev \"missing\" not found")));
+  child gone(words({"delete", "missing", "hello"}));
+  EXPECT_EQ(gone.wait(), 1);
+  EXPECT_THAT(gone.err(), HasSubstr("\"missing\""));
+  EXPECT_THAT(gone.out(), HasSubstr("\"hello\" deleted"));
+}
+
+TEST_F(CommandLine, CancelSetsTheField) {
+  on("GET", object_path, reply::answer(200, running().dump()));
+  on("PATCH", object_path, reply::answer(200, running().dump()));
+  child cancel(words({"cancel", "hello"}));
+  EXPECT_EQ(cancel.wait(), 0);
+  EXPECT_EQ(body_of_first("PATCH"), json::parse(R"({"spec":{"cancel":true}})"));
+}
+
+TEST_F(CommandLine, ThePluginNameShowsInItsHelp) {
+  child::settings how;
+  how.program = CODEEXEC_BINARY_DIR "/bin/kubectl-codeexec";
+  child help({"run", "--help"}, how);
+  EXPECT_EQ(help.wait(), 0);
+  EXPECT_THAT(help.out(), HasSubstr("kubectl codeexec run FILE"));
+  child version({"version"}, how);
+  EXPECT_EQ(version.wait(), 0);
+  EXPECT_THAT(version.out(), ::testing::StartsWith("kubectl codeexec "));
+}
+
+}  // namespace
+}  // namespace codeexec::testing
