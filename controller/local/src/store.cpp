@@ -323,8 +323,8 @@ result<object> store::commit(table& where, event_type what, json value, object c
     where.forgotten = where.history.front()->resource_version;
     where.history.pop_front();
   }
-  if (journal_) {
-    journal_(*where.type, *written);
+  for (observer const& one : observers_) {
+    one(*where.type, *written);
   }
   ++where.waking;
   // By index: a woken reader may open another watch on this table.

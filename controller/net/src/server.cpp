@@ -242,6 +242,7 @@ asio::awaitable<void> http_server::state::serve(std::shared_ptr<line> on) {
     bool const head_only = request.method == http::verb::head;
     connection_exchange answer(on, group, options.write_timeout, !keep_alive, head_only);
     co_await handler.handle(std::move(request), answer);
+    on->on_gone = nullptr;  // what it refers to went with the handler's call
     bool const finished = co_await answer.finish();
     if (!finished || answer.streaming() || !keep_alive) {
       break;

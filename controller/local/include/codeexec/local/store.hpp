@@ -162,10 +162,12 @@ class store {
   result<std::unique_ptr<watch>> open_watch(kube::resource const& type, std::string_view ns, std::uint64_t from,
                                             std::function<void()> wake);
 
+  /// Called for each committed write of any type, before any watcher hears of it; must not write. For what looks at
+  /// everything: the garbage collector, the journal. Stays for the store's life.
+  using observer = std::function<void(resource_type const& type, event const& what)>;
+  void add_observer(observer sink) { observers_.push_back(std::move(sink)); }
+
   // Persistence -------------------------------------------------------------------------------------------------
-  /// Called for each committed write, before any watcher hears of it.
-  using journal = std::function<void(resource_type const& type, event const& what)>;
-  void set_journal(journal sink) { journal_ = std::move(sink); }
   /// Puts back an object as it was written. Only before the first write and the first watch.
   void restore(kube::resource const& type, nlohmann::json value);
   /// What restore() cannot know: the newest resourceVersion ever given out.
@@ -195,7 +197,7 @@ class store {
   std::map<std::string, std::shared_ptr<table>, std::less<>> tables_;  ///< by group_resource
   std::unordered_map<std::string, std::pair<table*, std::string>> by_uid_;
   std::unordered_map<std::string, std::map<std::pair<table*, std::string>, int>> by_owner_;
-  journal journal_;
+  std::vector<observer> observers_;
 };
 
 }  // namespace codeexec::local

@@ -68,9 +68,9 @@ class request_handler {
 struct server_options {
   std::size_t max_body = 3u * 1024u * 1024u;
   std::size_t max_header = 64u * 1024u;
-  std::size_t max_connections = 4096;        ///< beyond, new ones wait in the kernel's queue
-  std::chrono::seconds idle{300};            ///< between requests, and for the rest of one that has begun
-  std::chrono::seconds write_timeout{30};    ///< for a client that takes nothing
+  std::size_t max_connections = 4096;      ///< beyond, new ones wait in the kernel's queue
+  std::chrono::seconds idle{300};          ///< between requests, and for the rest of one that has begun
+  std::chrono::seconds write_timeout{30};  ///< for a client that takes nothing
 };
 
 /// Thread: one executor. Lifetime: the handler must outlive it; await stop() before destruction.

@@ -1,0 +1,18 @@
+// YAML in and out as kubectl and the API mean it: JSON's data model in another spelling.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "codeexec/base/result.hpp"
+
+namespace codeexec::local {
+
+/// One document.
+base::result<nlohmann::json> parse_yaml(std::string const& text);
+/// All documents of a file, empty ones left out.
+base::result<std::vector<nlohmann::json>> parse_yaml_documents(std::string const& text);
+std::string emit_yaml(nlohmann::json const& value);
+
+}  // namespace codeexec::local

@@ -1,0 +1,450 @@
+#include "codeexec/local/table.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "codeexec/local/json_path.hpp"
+
+namespace codeexec::local {
+namespace {
+
+using base::wall_time;
+using nlohmann::json;
+
+struct column {
+  std::string name;
+  std::string type;
+  std::string format;
+  std::string description;
+  std::int64_t priority = 0;
+  std::function<json(json const&, wall_time)> cell;
+};
+
+std::string age(json const& time, wall_time now) {
+  auto const then = time.is_string() ? base::parse_time(time.get_ref<std::string const&>()) : std::nullopt;
+  return then ? human_duration(std::chrono::duration_cast<std::chrono::seconds>(now - *then)) : "<unknown>";
+}
+
+std::string joined(json const& list, char const* field) {
+  std::string out;
+  if (list.is_array()) {
+    for (json const& one : list) {
+      out += (out.empty() ? "" : ",") + string_at(one, field);
+    }
+  }
+  return out;
+}
+
+std::int64_t integer_at(json const& value, std::string_view path) {
+  json const& found = at_path(value, path);
+  return found.is_number_integer() ? found.get<std::int64_t>() : 0;
+}
+
+std::string or_none(std::string text) {
+  return text.empty() ? "<none>" : text;
+}
+
+column const name_column{"Name",
+                         "string",
+                         "name",
+                         "Name must be unique within a namespace. Is required when creating resources, although some "
+                         "resources may allow a client to request the generation of an appropriate name automatically. "
+                         "Name is primarily intended for creation idempotence and configuration definition. Cannot be "
+                         "updated. More info: "
+                         "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
+                         0,
+                         [](json const& o, wall_time) { return json(string_at(o, "metadata.name")); }};
+
+column const age_column{
+    "Age",
+    "string",
+    "",
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
+    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
+    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
+    0,
+    [](json const& o, wall_time now) { return json(age(at_path(o, "metadata.creationTimestamp"), now)); }};
+
+column text_column(char const* name, char const* description, std::function<std::string(json const&, wall_time)> cell,
+                   std::int64_t priority = 0) {
+  return column{name,     "string",
+                "",       description,
+                priority, [cell = std::move(cell)](json const& o, wall_time now) { return json(cell(o, now)); }};
+}
+
+/// What kubectl shows as a pod's status: the phase, or what a container says that is more telling
+/// (kubernetes/pkg/printers/internalversion, printPod).
+std::string pod_status(json const& pod) {
+  std::string out = string_at(pod, "status.phase");
+  if (std::string const reason = string_at(pod, "status.reason"); !reason.empty()) {
+    out = reason;
+  }
+  json const& states = at_path(pod, "status.containerStatuses");
+  if (states.is_array()) {
+    for (json const& status : states) {
+      std::string const waiting = string_at(status, "state.waiting.reason");
+      std::string const ended = string_at(status, "state.terminated.reason");
+      if (!waiting.empty()) {
+        out = waiting;
+      } else if (!ended.empty()) {
+        out = ended;
+      } else if (at_path(status, "state.terminated").is_object()) {
+        std::int64_t const signal = integer_at(status, "state.terminated.signal");
+        out = signal != 0 ? "Signal:" + std::to_string(signal)
+                          : "ExitCode:" + std::to_string(integer_at(status, "state.terminated.exitCode"));
+      }
+    }
+  }
+  json const& conditions = at_path(pod, "status.conditions");
+  if (out == "Pending" && conditions.is_array()) {
+    for (json const& condition : conditions) {
+      if (string_at(condition, "type") == "PodScheduled" && string_at(condition, "reason") == "SchedulingGated") {
+        out = "SchedulingGated";
+      }
+    }
+  }
+  if (at_path(pod, "metadata.deletionTimestamp").is_string() && out != "Succeeded" && out != "Failed") {
+    out = "Terminating";
+  }
+  return out;
+}
+
+std::string pod_ready(json const& pod) {
+  std::size_t ready = 0;
+  json const& states = at_path(pod, "status.containerStatuses");
+  if (states.is_array()) {
+    for (json const& status : states) {
+      ready += at_path(status, "ready") == true && at_path(status, "state.running").is_object() ? 1u : 0u;
+    }
+  }
+  return std::to_string(ready) + "/" + std::to_string(at_path(pod, "spec.containers").size());
+}
+
+std::string job_status(json const& job) {
+  json const& conditions = at_path(job, "status.conditions");
+  std::map<std::string, bool> is;
+  if (conditions.is_array()) {
+    for (json const& condition : conditions) {
+      is[string_at(condition, "type")] = string_at(condition, "status") == "True";
+    }
+  }
+  for (char const* state : {"Complete", "Failed"}) {
+    if (is[state]) {
+      return state;
+    }
+  }
+  if (at_path(job, "metadata.deletionTimestamp").is_string()) {
+    return "Terminating";
+  }
+  if (is["Suspended"]) {
+    return "Suspended";
+  }
+  if (is["FailureTarget"]) {
+    return "FailureTarget";
+  }
+  return is["SuccessCriteriaMet"] ? "SuccessCriteriaMet" : "Running";
+}
+
+std::string job_duration(json const& job, wall_time now) {
+  auto const start = base::parse_time(string_at(job, "status.startTime"));
+  if (!start) {
+    return "";
+  }
+  auto end = base::parse_time(string_at(job, "status.completionTime"));
+  json const& conditions = at_path(job, "status.conditions");
+  if (!end && conditions.is_array()) {
+    for (json const& condition : conditions) {
+      if (string_at(condition, "type") == "Failed" && string_at(condition, "status") == "True") {
+        end = base::parse_time(string_at(condition, "lastTransitionTime"));
+      }
+    }
+  }
+  return human_duration(std::chrono::duration_cast<std::chrono::seconds>(end.value_or(now) - *start));
+}
+
+std::string last_seen(json const& event, wall_time now) {
+  for (char const* path : {"series.lastObservedTime", "lastTimestamp", "firstTimestamp", "eventTime"}) {
+    json const& time = at_path(event, path);
+    if (time.is_string()) {
+      return age(time, now);
+    }
+  }
+  return "<unknown>";
+}
+
+std::string selector_text(json const& selector) {
+  std::string out;
+  json const& labels = at_path(selector, "matchLabels");
+  if (labels.is_object()) {
+    for (auto const& [key, value] : labels.items()) {
+      out += (out.empty() ? "" : ",") + key + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  return or_none(out);
+}
+
+std::vector<column> builtin_columns(resource_type const& type) {
+  if (type.group.empty() && type.plural == "pods") {
+    return {name_column,
+            text_column("Ready", "The aggregate readiness state of this pod for accepting traffic.",
+                        [](json const& o, wall_time) { return pod_ready(o); }),
+            text_column("Status", "The aggregate status of the containers in this pod.",
+                        [](json const& o, wall_time) { return pod_status(o); }),
+            text_column("Restarts", "The number of times the containers in this pod have been restarted.",
+                        [](json const& o, wall_time) {
+                          std::int64_t sum = 0;
+                          json const& states = at_path(o, "status.containerStatuses");
+                          if (states.is_array()) {
+                            for (json const& status : states) {
+                              sum += integer_at(status, "restartCount");
+                            }
+                          }
+                          return std::to_string(sum);
+                        }),
+            age_column,
+            text_column(
+                "IP", "podIP address allocated to the pod.",
+                [](json const& o, wall_time) { return or_none(string_at(o, "status.podIP")); }, 1),
+            text_column(
+                "Node", "NodeName indicates in which node this pod is scheduled.",
+                [](json const& o, wall_time) { return or_none(string_at(o, "spec.nodeName")); }, 1),
+            text_column(
+                "Nominated Node", "nominatedNodeName is set only when this pod preempts other pods.",
+                [](json const& o, wall_time) { return or_none(string_at(o, "status.nominatedNodeName")); }, 1),
+            text_column(
+                "Readiness Gates", "Conditions that are evaluated for pod readiness.",
+                [](json const&, wall_time) { return std::string("<none>"); }, 1)};
+  }
+  if (type.group == "batch" && type.plural == "jobs") {
+    return {
+        name_column,
+        text_column("Status", "Status of the job.", [](json const& o, wall_time) { return job_status(o); }),
+        text_column("Completions",
+                    "The number of pods which reached phase Succeeded. The value increases monotonically for a "
+                    "given spec. However, it may decrease in reaction to scale down of elastic indexed jobs.",
+                    [](json const& o, wall_time) {
+                      json const& wanted = at_path(o, "spec.completions");
+                      return std::to_string(integer_at(o, "status.succeeded")) + "/" +
+                             (wanted.is_number() ? wanted.dump()
+                                                 : "1 of " + std::to_string(integer_at(o, "spec.parallelism")));
+                    }),
+        text_column("Duration", "Time required to complete the job.", job_duration),
+        age_column,
+        text_column(
+            "Containers", "Names of each container in the template.",
+            [](json const& o, wall_time) { return joined(at_path(o, "spec.template.spec.containers"), "name"); }, 1),
+        text_column(
+            "Images", "Images referenced by each container in the template.",
+            [](json const& o, wall_time) { return joined(at_path(o, "spec.template.spec.containers"), "image"); }, 1),
+        text_column(
+            "Selector",
+            "A label query over pods that should match the pod count. Normally, the system sets this field "
+            "for you. More info: "
+            "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
+            [](json const& o, wall_time) { return selector_text(at_path(o, "spec.selector")); }, 1)};
+  }
+  if (type.group.empty() && type.plural == "configmaps") {
+    return {
+        name_column,
+        column{"Data", "string", "",
+               "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or "
+               "'.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data "
+               "must not overlap with the keys in the BinaryData field, this is enforced during validation process.",
+               0,
+               [](json const& o, wall_time) {
+                 return json(static_cast<std::int64_t>(at_path(o, "data").size() + at_path(o, "binaryData").size()));
+               }},
+        age_column};
+  }
+  if (type.group.empty() && type.plural == "namespaces") {
+    return {name_column,
+            text_column("Status", "The status of the namespace",
+                        [](json const& o, wall_time) { return string_at(o, "status.phase"); }),
+            age_column};
+  }
+  if (type.plural == "events") {
+    auto const involved = [](json const& o) {
+      std::string kind = string_at(o, "involvedObject.kind");
+      std::transform(kind.begin(), kind.end(), kind.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      return kind + "/" + string_at(o, "involvedObject.name");
+    };
+    return {text_column("Last Seen", "Time this event was last observed", last_seen),
+            text_column("Type", "Type of this event (Normal, Warning), new types could be added in the future",
+                        [](json const& o, wall_time) { return string_at(o, "type"); }),
+            text_column("Reason", "This should be a short, machine understandable string.",
+                        [](json const& o, wall_time) { return string_at(o, "reason"); }),
+            text_column("Object", "The object that this event is about.",
+                        [involved](json const& o, wall_time) { return involved(o); }),
+            text_column("Message", "A human-readable description of the status of this operation.",
+                        [](json const& o, wall_time) { return string_at(o, "message"); })};
+  }
+  if (type.plural == "leases") {
+    return {name_column,
+            text_column("Holder", "holderIdentity contains the identity of the holder of a current lease.",
+                        [](json const& o, wall_time) { return string_at(o, "spec.holderIdentity"); }),
+            age_column};
+  }
+  if (type.plural == "runtimeclasses") {
+    return {name_column,
+            text_column("Handler", "handler specifies the underlying runtime and configuration.",
+                        [](json const& o, wall_time) { return string_at(o, "handler"); }),
+            age_column};
+  }
+  if (type.plural == "nodes") {
+    return {name_column,
+            text_column("Status", "The status of the node",
+                        [](json const& o, wall_time) {
+                          json const& conditions = at_path(o, "status.conditions");
+                          if (conditions.is_array()) {
+                            for (json const& condition : conditions) {
+                              if (string_at(condition, "type") == "Ready") {
+                                return std::string(string_at(condition, "status") == "True" ? "Ready" : "NotReady");
+                              }
+                            }
+                          }
+                          return std::string("Unknown");
+                        }),
+            text_column("Roles", "The roles of the node", [](json const&, wall_time) { return std::string("<none>"); }),
+            age_column, text_column("Version", "Kubelet Version reported by the node.", [](json const& o, wall_time) {
+              return string_at(o, "status.nodeInfo.kubeletVersion");
+            })};
+  }
+  if (type.plural == "customresourcedefinitions") {
+    return {name_column, text_column("Created At", "When the definition was created.", [](json const& o, wall_time) {
+              return string_at(o, "metadata.creationTimestamp");
+            })};
+  }
+  return {name_column, age_column};
+}
+
+json custom_cell(printer_column const& shown, json_path const& path, json const& o, wall_time now) {
+  auto const found = path.find(o);
+  if (found.empty() || found.front()->is_null()) {
+    return nullptr;
+  }
+  json const& value = *found.front();
+  if (shown.type == "date") {
+    return value.is_string() ? json(age(value, now)) : json("<invalid>");
+  }
+  if (shown.type == "integer") {
+    return value.is_number() ? json(value.get<std::int64_t>()) : json(nullptr);
+  }
+  if (shown.type == "number") {
+    return value.is_number() ? value : json(nullptr);
+  }
+  if (shown.type == "boolean") {
+    return value.is_boolean() ? value : json(nullptr);
+  }
+  if (found.size() == 1) {
+    return value.is_string() ? value : json(value.dump());
+  }
+  std::string all;
+  for (json const* one : found) {
+    all += (all.empty() ? "" : ",") + (one->is_string() ? one->get<std::string>() : one->dump());
+  }
+  return all;
+}
+
+std::vector<column> columns_of(resource_type const& type) {
+  if (!type.custom) {
+    return builtin_columns(type);
+  }
+  std::vector<column> out{name_column};
+  std::vector<printer_column> shown = type.columns;
+  if (shown.empty()) {
+    shown.push_back(printer_column{"Age", "date", "", "", ".metadata.creationTimestamp", 0});
+  }
+  for (printer_column const& one : shown) {
+    auto const path = json_path::compile(one.json_path);
+    if (!path) {
+      continue;  // refused when the definition was made
+    }
+    out.push_back(column{
+        one.name, one.type, one.format,
+        one.description.empty() ? "Custom resource definition column (in JSONPath format): " + one.json_path
+                                : one.description,
+        one.priority, [one, path = *path](json const& o, wall_time now) { return custom_cell(one, path, o, now); }});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string human_duration(std::chrono::seconds span) {
+  std::int64_t const s = span.count();
+  if (s < -1) {
+    return "<invalid>";
+  }
+  if (s <= 0) {
+    return "0s";
+  }
+  auto const pair = [](std::int64_t big, char const* unit, std::int64_t small, char const* small_unit) {
+    return std::to_string(big) + unit + (small == 0 ? std::string() : std::to_string(small) + small_unit);
+  };
+  std::int64_t const minutes = s / 60;
+  std::int64_t const hours = s / 3600;
+  if (s < 120) {
+    return std::to_string(s) + "s";
+  }
+  if (minutes < 10) {
+    return pair(minutes, "m", s % 60, "s");
+  }
+  if (minutes < 180) {
+    return std::to_string(minutes) + "m";
+  }
+  if (hours < 8) {
+    return pair(hours, "h", minutes % 60, "m");
+  }
+  if (hours < 48) {
+    return std::to_string(hours) + "h";
+  }
+  if (hours < 24 * 8) {
+    return pair(hours / 24, "d", hours % 24, "h");
+  }
+  if (hours < 24 * 365 * 2) {
+    return std::to_string(hours / 24) + "d";
+  }
+  if (hours < 24 * 365 * 8) {
+    return pair(hours / 24 / 365, "y", (hours / 24) % 365, "d");
+  }
+  return std::to_string(hours / 24 / 365) + "y";
+}
+
+json partial_object(json const& value) {
+  return {
+      {"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", at_path(value, "metadata")}};
+}
+
+json make_table(resource_type const& type, std::vector<object> const& rows, json list_metadata, wall_time now,
+                bool with_columns) {
+  std::vector<column> const columns = columns_of(type);
+  json out = {{"kind", "Table"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(list_metadata)}};
+  if (with_columns) {
+    json definitions = json::array();
+    for (column const& one : columns) {
+      definitions.push_back({{"name", one.name},
+                             {"type", one.type},
+                             {"format", one.format},
+                             {"description", one.description},
+                             {"priority", one.priority}});
+    }
+    out["columnDefinitions"] = std::move(definitions);
+  } else {
+    out["columnDefinitions"] = nullptr;
+  }
+  json all = json::array();
+  for (object const& row : rows) {
+    json cells = json::array();
+    for (column const& one : columns) {
+      cells.push_back(one.cell(*row, now));
+    }
+    all.push_back({{"cells", std::move(cells)}, {"object", partial_object(*row)}});
+  }
+  out["rows"] = std::move(all);
+  return out;
+}
+
+}  // namespace codeexec::local
