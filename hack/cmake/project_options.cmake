@@ -7,9 +7,11 @@ target_compile_options(codeexec_project_options INTERFACE
   -Wconversion -Wsign-conversion -Wnull-dereference -Wdouble-promotion -Wformat=2
   -fstack-protector-strong -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # -Wnull-dereference and -Wmaybe-uninitialized see ghosts in coroutine frames and in Boost once the optimiser runs.
+  # -Wnull-dereference, -Wmaybe-uninitialized and -Wmismatched-new-delete see ghosts in coroutine frames (Asio allocates
+  # and frees them by its own pair of functions) and in Boost once the optimiser runs.
   target_compile_options(codeexec_project_options INTERFACE
-    -fcoroutines -Wduplicated-cond -Wlogical-op -Wno-null-dereference -Wno-maybe-uninitialized)
+    -fcoroutines -Wduplicated-cond -Wlogical-op -Wno-null-dereference -Wno-maybe-uninitialized
+    -Wno-mismatched-new-delete)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(codeexec_project_options INTERFACE _FORTIFY_SOURCE=2)
