@@ -7,11 +7,13 @@ target_compile_options(codeexec_project_options INTERFACE
   -Wconversion -Wsign-conversion -Wnull-dereference -Wdouble-promotion -Wformat=2
   -fstack-protector-strong -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # -Wnull-dereference, -Wmaybe-uninitialized and -Wmismatched-new-delete see ghosts in coroutine frames (Asio allocates
-  # and frees them by its own pair of functions) and in Boost once the optimiser runs.
+  # -Wnull-dereference and -Wmaybe-uninitialized see ghosts in coroutine frames and in Boost once the optimiser runs.
   target_compile_options(codeexec_project_options INTERFACE
-    -fcoroutines -Wduplicated-cond -Wlogical-op -Wno-null-dereference -Wno-maybe-uninitialized
-    -Wno-mismatched-new-delete)
+    -fcoroutines -Wduplicated-cond -Wlogical-op -Wno-null-dereference -Wno-maybe-uninitialized)
+  if(CODEEXEC_SANITIZE OR NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    # So does this one: Asio allocates and frees coroutine frames by a pair of functions that inlining takes apart.
+    target_compile_options(codeexec_project_options INTERFACE -Wno-mismatched-new-delete)
+  endif()
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(codeexec_project_options INTERFACE _FORTIFY_SOURCE=2)
