@@ -312,6 +312,29 @@ TEST_F(node_outcome, when_there_is_no_room_pods_wait_their_turn) {
   EXPECT_FALSE(c.event_messages("FailedScheduling").empty());
 }
 
+TEST_F(node_outcome, a_program_that_writes_faster_than_the_node_reads_loses_nothing) {
+  // Several at once keep the loop busy, so that pipes run full.
+  constexpr int count = 16;
+  for (int i = 0; i < count; ++i) {
+    c.create(c.job("fast" + std::to_string(i), {"python3", "-c",
+                                                "import sys; sys.stdout.write('x'*300000+'\\n'+'" + std::to_string(i) +
+                                                    "\\n'); sys.stdout.flush(); sys.stderr.write('end\\n')"}));
+  }
+  ASSERT_TRUE(c.until([&] {
+    for (int i = 0; i < count; ++i) {
+      if (!c.finished("fast" + std::to_string(i))) {
+        return false;
+      }
+    }
+    return true;
+  }));
+  for (int i = 0; i < count; ++i) {
+    auto const pod = c.pod_of("fast" + std::to_string(i));
+    EXPECT_EQ(cluster::state_of(pod)["terminated"]["exitCode"], 0);
+    EXPECT_EQ(c.log(pod), std::string(300000, 'x') + "\n" + std::to_string(i) + "\nend\n");
+  }
+}
+
 TEST_F(node_outcome, nothing_is_left_behind_after_stop) {
   c.create(c.job("left", {"sleep", "100"}));
   ASSERT_TRUE(c.until([&] { return cluster::state_of(c.pod_of("left")).contains("running"); }));

@@ -37,6 +37,7 @@ struct child_plan {
   char const* working_folder;
   std::vector<char const*> cgroups;
   int output;
+  int errors;
   int failure;  ///< write end of a pipe that tells errno, and closes on exec
   pid_t parent;
   std::function<void()> const* run;
@@ -72,7 +73,8 @@ struct child_plan {
     close(fd);
   }
   int const null = open("/dev/null", O_RDWR);
-  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output < 0 ? null : plan.output, 1) < 0 || dup2(1, 2) < 0) {
+  if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output < 0 ? null : plan.output, 1) < 0 ||
+      dup2(plan.errors < 0 ? 1 : plan.errors, 2) < 0) {
     fail_child(plan);
   }
   if (null > 2) {
@@ -128,6 +130,10 @@ base::result<pipe_ends> make_pipe() {
   return out;
 }
 
+unique_fd reopen_for_writing(int fd) {
+  return unique_fd(open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_CLOEXEC));
+}
+
 base::result<std::unique_ptr<process>> process::start(boost::asio::any_io_executor const& executor,
                                                       process_options const& options) {
   auto failure = make_pipe();
@@ -145,6 +151,7 @@ base::result<std::unique_ptr<process>> process::start(boost::asio::any_io_execut
     plan.cgroups.push_back(path.c_str());
   }
   plan.output = options.output;
+  plan.errors = options.errors;
   plan.failure = failure->write.get();
   plan.parent = getpid();
   plan.run = &options.child;

@@ -41,12 +41,17 @@ struct pipe_ends {
   unique_fd write;  ///< blocks: it is the child's
 };
 base::result<pipe_ends> make_pipe();
+/// Another open file description of the same pipe end. Two descriptors of one description share O_NONBLOCK, and the
+/// gVisor of Debian 12 then tells a program that writes faster than we read EAGAIN on a stdout that blocks (seen in
+/// about one of ten runs under load). Empty where /proc is not there.
+unique_fd reopen_for_writing(int fd);
 
 struct process_options {
   std::filesystem::path program;
   std::vector<std::string> args;  ///< args[0] is the name the program sees
   std::vector<std::string> env;
-  int output = -1;                             ///< stdout and stderr; -1: /dev/null. stdin is /dev/null
+  int output = -1;                             ///< stdout; -1: /dev/null. stdin is /dev/null
+  int errors = -1;                             ///< stderr; -1: the same as stdout
   std::vector<std::filesystem::path> cgroups;  ///< cgroup.procs files to join before exec
   std::optional<std::filesystem::path> working_folder;
   /// Runs in the child, in place of exec, with the signals reset and the descriptors in place; must exec or _exit.

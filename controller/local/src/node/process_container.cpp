@@ -175,6 +175,8 @@ base::result<std::unique_ptr<container>> start_process_container(asio::any_io_ex
     given.child.cgroups = what->group->procs_files();
   }
   given.child.output = pipe->write.get();
+  auto const errors = reopen_for_writing(pipe->write.get());
+  given.child.errors = errors.get();
   if (!given.begun.empty()) {
     // Opened for both directions, so that it neither waits for a writer nor ends with one.
     if (mkfifo(given.begun.c_str(), 0600) != 0) {
