@@ -145,7 +145,7 @@ TEST_F(ConnectionPool, StreamsDoNotTakePlacesFromCalls) {
   server->on("GET", "/watch", reply::stream({"x"}).unfinished().then(reply::ending::silence));
   std::vector<std::unique_ptr<codeexec::kube::byte_stream>> streams;
   for (int i = 0; i < 5; ++i)
-    streams.push_back(std::move(*open(get("/watch"))));
+    streams.push_back(open(get("/watch")).value());
   EXPECT_EQ(*send(get("/")), "ok");
 }
 
