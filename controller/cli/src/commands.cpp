@@ -230,6 +230,11 @@ kube::task<int> follow_logs(session& in, std::string name, nlohmann::json object
     if (!sentence.empty() && !in.quiet) in.out.say("codeexec: " + sentence);
   }
   following.stop();
+  if (interrupted.signal() != 0) {
+    auto const by = base::deadline::after(1s);
+    auto const written = co_await in.out.flush_until(by);
+    if (!written) in.out.leave_at_once(code);
+  }
   co_await in.out.flush();
   // The tasks refer to what stands in this frame.
   in.tasks.stop();

@@ -132,6 +132,15 @@ boost::asio::awaitable<void> console::flush() {
   }
 }
 
+boost::asio::awaitable<bool> console::flush_until(base::deadline by) {
+  auto const ticket = given_;
+  while (written_ < ticket) {
+    auto const woken = co_await progress_.wait_until(by);
+    if (!woken) co_return written_ >= ticket;
+  }
+  co_return true;
+}
+
 void console::leave_at_once(int exit_code) const {
   if (spinner_shown_) {
     [[maybe_unused]] auto const ignored = ::write(err_fd_, erase_line.data(), erase_line.size());

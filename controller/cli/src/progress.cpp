@@ -49,10 +49,13 @@ std::string progress::update(api::CodeExecutionStatus const& status) {
   said_ = describe_progress(status);
   // The end is told by the closing sentence, or by the code's own output.
   if (how_.quiet || how_.animated || status.is_final() || said_ == before) return {};
+  // Output says more about running than the word does.
+  if (output_began_) return {};
+  if (status.phase.empty() && status.reason.empty()) return "codeexec: " + name_ + ": created\n";
   return "codeexec: " + name_ + ": " + said_ + "\n";
 }
 
-std::string progress::frame(std::chrono::milliseconds elapsed) const {
+std::string progress::frame(std::chrono::milliseconds elapsed, std::size_t columns) const {
   if (how_.quiet || !how_.animated || output_began_) return {};
   auto const turn = static_cast<std::size_t>(elapsed / step) % spinner.size();
   auto text = std::string(spinner[turn]) + " " + name_ + "  " + (said_.empty() ? "creating" : said_);
@@ -61,8 +64,14 @@ std::string progress::frame(std::chrono::milliseconds elapsed) const {
     text += "  " + format_age(std::chrono::duration_cast<std::chrono::seconds>(elapsed));
   }
   // The last column stays free: some terminals wrap once it is written.
-  text = fit(text, how_.columns > 1 ? how_.columns - 1 : 1);
+  text = fit(text, columns > 1 ? columns - 1 : 1);
   return how_.colour ? "\x1b[2m" + text + "\x1b[0m" : text;
+}
+
+std::string progress::doubt(api::CodeExecutionStatus const& status, std::chrono::milliseconds elapsed) {
+  if (how_.quiet || doubted_ || elapsed < doubt_after || !status.phase.empty()) return {};
+  doubted_ = true;
+  return "codeexec: no operator has taken it up yet. Does codeexec-controller run, and does it serve this namespace?\n";
 }
 
 }  // namespace codeexec::cli

@@ -34,7 +34,6 @@ progress::style progress_style(session const& in, bool quiet) {
   how.quiet = quiet;
   how.animated = in.out.err_is_terminal() && terminal != nullptr && std::string_view(terminal) != "dumb";
   how.colour = how.animated && (no_colour == nullptr || *no_colour == '\0');
-  how.columns = in.out.columns();
   return how;
 }
 
@@ -80,6 +79,8 @@ class run_command {
     co_return code;
   }
 
+  bool interrupted() const { return interrupted_.signal() != 0; }
+
  private:
   /// So that the main coroutine waits for one thing only.
   kube::task<void> relay(async::event* source) {
@@ -100,6 +101,8 @@ class run_command {
       body.erase("status");
       auto text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
       auto request = kube::make_create(kube::code_executions, in_.namespace_, std::move(text), field_manager);
+      // An older definition that does not know a field must say so; by default it would run without what was asked for.
+      request.target += "&fieldValidation=Strict";
       auto const by = base::deadline::after(answer_time);
       auto answer = co_await in_.client.send(std::move(request), by);
       if (!answer && answer.error().is_already_exists() && !named && tries < 3) continue;
@@ -175,14 +178,18 @@ class run_command {
       if (ended_ || interrupted_.signal() != 0) co_return;
       auto const elapsed =
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began_);
-      in_.out.draw_spinner(progress_.frame(elapsed));
-      // Between two frames nothing moves by itself; without a spinner only a change is news.
-      auto const by = spins() ? base::deadline::after(100ms) : base::deadline::never();
+      in_.out.draw_spinner(progress_.frame(elapsed, in_.out.columns()));
+      auto const doubt = progress_.doubt(follower_->status(), elapsed);
+      if (!doubt.empty()) in_.out.say(doubt);
+      // Between two frames nothing moves by itself; without a spinner only a change is news, and one that never comes.
+      auto const by = spins()                           ? base::deadline::after(100ms)
+                      : elapsed < progress::doubt_after ? base::deadline(began_ + progress::doubt_after)
+                                                        : base::deadline::never();
       co_await follower_->changed().wait_until(by);
     }
   }
 
-  bool spins() const { return !progress_.frame(0ms).empty(); }
+  bool spins() const { return !progress_.frame(0ms, 80).empty(); }
 
   /// The end was seen: say how it was, clean up.
   kube::task<int> conclude() {
@@ -308,6 +315,12 @@ kube::task<int> run(session& in, run_options options, api::CodeExecution object)
   // On the heap and handed to the group's end: its tasks refer to it until they have ended.
   auto running = std::make_unique<run_command>(in, std::move(options), std::move(object));
   auto const code = co_await running->execute();
+  if (running->interrupted()) {
+    // Whoever was to read the output may never do so.
+    auto const by = base::deadline::after(1s);
+    auto const written = co_await in.out.flush_until(by);
+    if (!written) in.out.leave_at_once(code);
+  }
   co_await in.out.flush();
   in.tasks.stop();
   co_await in.tasks.join();

@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <stdexcept>
 #include <sys/wait.h>
+#include <termios.h>
 #include <thread>
 #include <unistd.h>
 
@@ -31,7 +33,7 @@ child::child(std::vector<std::string> const& arguments, settings const& how) {
   argv.push_back(nullptr);
   // An environment that does not depend on who runs the test: no kubeconfig, no proxy.
   std::vector<std::string> variables{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "TERM=xterm"};
-  variables.insert(variables.end(), how.env.begin(), how.env.end());
+  variables.insert(variables.begin(), how.env.begin(), how.env.end());  // the first of two wins
   std::vector<char*> env;
   for (auto& variable : variables)
     env.push_back(variable.data());
@@ -43,6 +45,24 @@ child::child(std::vector<std::string> const& arguments, settings const& how) {
   make_pipe(in);
   make_pipe(out);
   make_pipe(err);
+  if (how.on_terminal) {
+    for (auto* const ends : {&out, &err}) {
+      ::close((*ends)[0]);
+      ::close((*ends)[1]);
+    }
+    winsize size{};
+    size.ws_col = 40;
+    size.ws_row = 20;
+    if (::openpty(&out[0], &out[1], nullptr, nullptr, &size) != 0) throw std::runtime_error("openpty");
+    // The bytes as they were written, without the carriage returns that a terminal adds.
+    termios mode{};
+    ::tcgetattr(out[1], &mode);
+    ::cfmakeraw(&mode);
+    ::tcsetattr(out[1], TCSANOW, &mode);
+    ::fcntl(out[0], F_SETFD, FD_CLOEXEC);
+    err[0] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    err[1] = ::dup(out[1]);
+  }
   auto const null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   auto const use_null = how.stdin_is_null && how.stdin_text.empty();
   pid_ = ::fork();
@@ -125,6 +145,11 @@ int child::wait() {
   auto const until = std::chrono::steady_clock::now() + patience;
   while (pump(until)) {
   }
+  return wait_without_reading();
+}
+
+int child::wait_without_reading() {
+  auto const until = std::chrono::steady_clock::now() + patience;
   int status = 0;
   while (::waitpid(pid_, &status, WNOHANG) == 0) {
     if (std::chrono::steady_clock::now() > until) return -1;

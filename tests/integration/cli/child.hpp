@@ -14,6 +14,7 @@ class child {
     std::string stdin_text;        ///< given through a pipe, which is then closed
     bool stdin_is_null = true;     ///< /dev/null instead, where there is no text
     std::string program;           ///< empty: build/bin/codeexec
+    bool on_terminal = false;      ///< stdout and stderr are one terminal of 40 columns; both are read as out()
     std::vector<std::string> env;  ///< "K=V", added
   };
 
@@ -31,6 +32,9 @@ class child {
   void close_out();
   /// Until it has ended and its streams are read: the exit code, 128 + n for a signal, -1 where it did not end in time.
   int wait();
+
+  /// The same, but that nobody reads what it writes.
+  int wait_without_reading();
 
   std::string const& out() const { return out_; }
   std::string const& err() const { return err_; }

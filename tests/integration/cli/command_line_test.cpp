@@ -451,8 +451,8 @@ TEST_F(CommandLine, CtrlCWorksWhileNobodyReadsTheOutput) {
   std::this_thread::sleep_for(500ms);
   run.signal(SIGINT);
   ASSERT_TRUE(wait_for_request("DELETE"));
-  run.signal(SIGINT);
-  EXPECT_EQ(run.wait(), 130);
+  // It goes without us: nothing is read until it has ended.
+  EXPECT_EQ(run.wait_without_reading(), 130);
 }
 
 TEST_F(CommandLine, AReaderThatHasEnoughEndsItQuietly) {
@@ -522,6 +522,62 @@ TEST_F(CommandLine, PhasesAreToldOnStderrWithoutEscapesWhereThereIsNoTerminal) {
   EXPECT_THAT(run.err(), HasSubstr("pulling the image\n"));
   EXPECT_THAT(run.err(), HasSubstr("running\n"));
   EXPECT_THAT(run.err(), Not(HasSubstr("\x1b")));
+}
+
+/// What a terminal shows after these bytes: lines drawn over are gone.
+std::string screen_after(std::string const& bytes) {
+  std::string shown;
+  std::string line;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes.compare(i, 4, "\r\x1b[K") == 0) {
+      line.clear();
+      i += 3;
+    } else if (bytes[i] == '\n') {
+      shown += line + "\n";
+      line.clear();
+    } else {
+      line += bytes[i];
+    }
+  }
+  return shown + line;
+}
+
+TEST_F(CommandLine, OnATerminalTheSpinnerLeavesNothingButTheOutput) {
+  on("GET", collection + "?watch",
+     open_stream({modified(running()), modified(running()), modified(finished("hi\n", "warn\n"))}).slowly(300ms));
+  on("GET", pods_path + "/hello-pod/log",
+     reply::stream({"stdout F hi\n", "stderr F warn\nresult F {}\n"}).slowly(150ms));
+  child::settings how;
+  how.on_terminal = true;
+  child run(words({"run", script_, "--name", "hello"}), how);
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_THAT(run.out(), HasSubstr("\x1b[2m"));
+  EXPECT_THAT(run.out(), HasSubstr("waiting for the operator"));
+  EXPECT_EQ(screen_after(run.out()), "hi\nwarn\n");
+}
+
+TEST_F(CommandLine, NoColorIsHonoured) {
+  refuse_pods();
+  on("GET", collection + "?watch", open_stream({modified(running()), modified(finished("hi\n", ""))}).slowly(200ms));
+  child::settings how;
+  how.on_terminal = true;
+  how.env = {"NO_COLOR=1"};
+  child run(words({"run", script_, "--name", "hello"}), how);
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_THAT(run.out(), Not(HasSubstr("\x1b[2m")));
+  EXPECT_EQ(screen_after(run.out()), "hi\n");
+}
+
+TEST_F(CommandLine, ADumbTerminalGetsLines) {
+  refuse_pods();
+  on("GET", collection + "?watch", open_stream({modified(running()), modified(finished("hi\n", ""))}).slowly(100ms));
+  child::settings how;
+  how.on_terminal = true;
+  how.env = {"TERM=dumb"};
+  child run(words({"run", script_, "--name", "hello"}), how);
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_THAT(run.out(), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(run.out(), HasSubstr("codeexec: hello: running\n"));
 }
 
 TEST_F(CommandLine, MistakesAreToldBeforeAnythingIsSent) {

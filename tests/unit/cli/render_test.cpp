@@ -213,7 +213,7 @@ TEST(ClosingSentence, SaysWhyOtherwise) {
 TEST(Progress, SaysEachStepOnceWhereThereIsNoTerminal) {
   progress told({}, "x");
   api::CodeExecutionStatus status;
-  EXPECT_EQ(told.update(status), "codeexec: x: waiting for the operator\n");
+  EXPECT_EQ(told.update(status), "codeexec: x: created\n");
   EXPECT_EQ(told.update(status), "");
   status.phase = "Pending";
   status.reason = "PullingImage";
@@ -222,30 +222,49 @@ TEST(Progress, SaysEachStepOnceWhereThereIsNoTerminal) {
   EXPECT_EQ(told.update(status), "codeexec: x: running\n");
   status.phase = "Succeeded";
   EXPECT_EQ(told.update(status), "");
-  EXPECT_EQ(told.frame(1s), "");
+  EXPECT_EQ(told.frame(1s, 80), "");
+}
+
+TEST(Progress, DoesNotSayThatTheCodeRunsOnceTheCodeHasSpoken) {
+  progress told({}, "x");
+  told.output_began();
+  api::CodeExecutionStatus status;
+  status.phase = "Running";
+  EXPECT_EQ(told.update(status), "");
 }
 
 TEST(Progress, IsSilentWhenToldSo) {
-  progress told({true, true, true, 80}, "x");
+  progress told({true, true, true}, "x");
   EXPECT_EQ(told.update({}), "");
-  EXPECT_EQ(told.frame(1s), "");
+  EXPECT_EQ(told.frame(1s, 80), "");
 }
 
 TEST(Progress, TheSpinnerFitsTheTerminalAndStopsWhenTheCodeSpeaks) {
-  progress told({false, true, false, 20}, "日本日本日本日本日本");
+  progress told({false, true, false}, "日本日本日本日本日本");
   EXPECT_EQ(told.update({}), "");
   for (std::chrono::milliseconds at = 0ms; at < 10s; at += 333ms) {
-    EXPECT_LE(display_width(told.frame(at)), 19U);
-    EXPECT_GT(display_width(told.frame(at)), 0U);
+    EXPECT_LE(display_width(told.frame(at, 20)), 19U);
+    EXPECT_GT(display_width(told.frame(at, 20)), 0U);
   }
-  EXPECT_NE(told.frame(0ms), told.frame(100ms));
+  EXPECT_NE(told.frame(0ms, 80), told.frame(100ms, 80));
   told.output_began();
-  EXPECT_EQ(told.frame(1s), "");
+  EXPECT_EQ(told.frame(1s, 80), "");
+}
+
+TEST(Progress, WhoWaitsForAnOperatorThatIsNotThereIsToldOnce) {
+  progress told({}, "x");
+  api::CodeExecutionStatus status;
+  EXPECT_EQ(told.doubt(status, 9s), "");
+  EXPECT_THAT(told.doubt(status, 10s), HasSubstr("Does codeexec-controller run"));
+  EXPECT_EQ(told.doubt(status, 20s), "");
+  status.phase = "Pending";
+  EXPECT_EQ(progress({}, "x").doubt(status, 20s), "");
+  EXPECT_EQ(progress({true, false, false}, "x").doubt({}, 20s), "");
 }
 
 TEST(Progress, UsesColourOnlyWhereItMay) {
-  EXPECT_THAT(progress({false, true, true, 80}, "x").frame(0ms), HasSubstr("\x1b["));
-  EXPECT_THAT(progress({false, true, false, 80}, "x").frame(0ms), Not(HasSubstr("\x1b[")));
+  EXPECT_THAT(progress({false, true, true}, "x").frame(0ms, 80), HasSubstr("\x1b["));
+  EXPECT_THAT(progress({false, true, false}, "x").frame(0ms, 80), Not(HasSubstr("\x1b[")));
 }
 
 TEST(Progress, AMessageCannotDriveTheTerminal) {

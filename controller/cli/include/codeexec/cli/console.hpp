@@ -43,6 +43,8 @@ class console {
 
   /// Until what was given so far is written, or failed to be. Cancellable.
   boost::asio::awaitable<void> flush();
+  /// False: the time was not enough, because nobody reads.
+  boost::asio::awaitable<bool> flush_until(base::deadline by);
 
   /// errno of the first write to stdout that failed (EPIPE: the reader is gone), or 0. What comes after it is dropped.
   int failure() const { return failure_; }

@@ -19,7 +19,6 @@ class progress {
     bool quiet = false;
     bool animated = false;  ///< stderr is a terminal that understands escape sequences
     bool colour = false;
-    std::size_t columns = 80;
   };
   progress(style how, std::string name) : how_(how), name_(std::move(name)) {}
 
@@ -27,9 +26,14 @@ class progress {
   /// to say, or where the spinner says it.
   std::string update(api::CodeExecutionStatus const& status);
 
-  /// One frame of the spinner, without a newline, to be drawn over the previous one. Empty where none is shown: after
-  /// output has begun the code speaks.
-  std::string frame(std::chrono::milliseconds elapsed) const;
+  /// One frame of the spinner for a terminal of so many columns, without a newline, to be drawn over the previous one.
+  /// Empty where none is shown: after output has begun the code speaks.
+  std::string frame(std::chrono::milliseconds elapsed, std::size_t columns) const;
+
+  /// What to ask the user once nobody has written a status for a while: no operator may be there at all. Empty where it
+  /// is not the time, or was said already.
+  std::string doubt(api::CodeExecutionStatus const& status, std::chrono::milliseconds elapsed);
+  static constexpr std::chrono::seconds doubt_after{10};
 
   /// The code has written something.
   void output_began() { output_began_ = true; }
@@ -39,6 +43,7 @@ class progress {
   std::string name_;
   std::string said_;
   bool output_began_ = false;
+  bool doubted_ = false;
 };
 
 }  // namespace codeexec::cli
