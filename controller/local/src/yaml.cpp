@@ -120,8 +120,9 @@ void emit(YAML::Emitter& out, json const& value) {
       return;
     case json::value_t::string: {
       std::string const& text = value.get_ref<std::string const&>();
-      // Quoted where a reader would take it for something else.
-      if (!plain(text).is_string()) {
+      // Quoted where a reader would take it for something else, a date included.
+      bool const date = text.size() >= 10 && text[4] == '-' && text[7] == '-' && text[0] >= '0' && text[0] <= '9';
+      if (date || !plain(text).is_string()) {
         out << YAML::DoubleQuoted << text;
       } else {
         out << text;
