@@ -353,7 +353,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::refresh(r
   }
   r->answered.reset();
   take_answer(*r, *answer);
-  co_return outcome::retry("the object had changed");
+  // No failure: the next pass sees what this one could not.
+  co_return outcome::requeue_after(std::chrono::milliseconds(1));
 }
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::add_finalizer(record_ptr r) {
@@ -640,7 +641,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
       auto refreshing = refresh(r);
       co_return co_await std::move(refreshing);
     }
-    if (!e.is_retryable()) {
+    bool const too_large =
+        e.is_invalid() || e.http_status() == 413 || e.message().find("too large") != std::string::npos;
+    if (too_large) ++r->known.status_refusals;
+    if (too_large || !e.is_retryable()) {
       base::log::error("status refused",
                        {base::log::kv("execution", r->key.describe()), base::log::kv("error", e.describe())});
     }

@@ -226,6 +226,29 @@ TEST(Reconciler, AMissingRuntimeClassIsReadFromTheJobsEvents) {
   EXPECT_FALSE(cluster.has("jobs"));
 }
 
+TEST(Reconciler, AStatusThatIsTooLargeForTheServerIsWrittenWithLessOutput) {
+  mini_cluster cluster;
+  cluster.on_status = [](json const& patch) -> std::optional<kube::error> {
+    if (patch.dump().size() < 20000) return std::nullopt;
+    return kube::error::from_status(413, "etcdserver: request is too large");
+  };
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  auto const token = mini_cluster::token_of(*cluster.first("pods"));
+  std::string lines;
+  for (int i = 0; i < 60; ++i)
+    lines += "stdout F " + std::string(999, 'x') + "\n";
+  cluster.open_logs.at(0)->push(lines + "result F {\"v\":1,\"token\":\"" + token +
+                                "\",\"end\":\"exited\",\"exitCode\":0,\"stdoutBytes\":60000,\"stderrBytes\":0}\n");
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["output"]["stdoutBytes"], 60000);
+  EXPECT_EQ(cluster.status()["output"]["stdoutTruncated"], true);
+}
+
 TEST(Reconciler, SomebodyElsesChangeDoesNotLoseTheResult) {
   mini_cluster cluster;
   operator_process op(cluster);

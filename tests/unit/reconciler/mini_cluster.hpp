@@ -296,6 +296,8 @@ class mini_cluster {
         return status_error(409, "Conflict", "the object has been modified");
       }
       if (parts.size() > 2) {
+        auto const refused = on_status ? on_status(patch) : std::nullopt;
+        if (refused) return *refused;
         object.merge_patch(json{{"status", patch["status"]}});
       } else {
         object.merge_patch(patch);
@@ -326,6 +328,7 @@ class mini_cluster {
  public:
   std::vector<json> events;
   std::function<std::optional<kube::error>(std::string const& plural, json const& object)> on_create;
+  std::function<std::optional<kube::error>(json const& patch)> on_status;
 
  private:
   int version_ = 100;

@@ -74,6 +74,8 @@ struct memory {
   std::optional<base::wall_time> result_seen;  ///< the result frame came
   std::optional<base::wall_time> end_seen;     ///< the container was seen terminated, or its pod gone
 
+  int status_refusals = 0;  ///< how often a status was refused for its size: each time less output is kept
+
   /// The state that would be shown, and since when; what lasts less than `status_settle` is never written.
   std::string shown_phase;
   std::string shown_reason;
