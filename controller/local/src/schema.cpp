@@ -36,7 +36,9 @@ bool flag(json const& schema, char const* key) {
 }
 std::optional<std::size_t> count_of(json const& schema, char const* key) {
   json const& found = at_path(schema, key);
-  return found.is_number_unsigned() ? std::optional<std::size_t>(found.get<std::size_t>()) : std::nullopt;
+  // A definition read from YAML has signed numbers, one from JSON unsigned ones.
+  bool const is_count = found.is_number_integer() && (found.is_number_unsigned() || found.get<std::int64_t>() >= 0);
+  return is_count ? std::optional<std::size_t>(found.get<std::size_t>()) : std::nullopt;
 }
 std::optional<double> number_of(json const& schema, char const* key) {
   json const& found = at_path(schema, key);
