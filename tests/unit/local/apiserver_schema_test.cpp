@@ -136,6 +136,14 @@ TEST(schema, a_rule_that_cannot_be_parsed_is_refused_with_the_rule) {
   EXPECT_THAT(made.error().message, ::testing::HasSubstr("spec: cannot compile rule \"self.frobnicate()\""));
 }
 
+TEST(schema, bounds_hold_however_the_definition_was_read) {
+  // A number read from YAML is signed, one from JSON unsigned; a bound must not get lost over that.
+  json const definition = {{"type", "string"}, {"maxLength", std::int64_t{2}}};
+  auto const schema = structural_schema::compile(definition);
+  ASSERT_TRUE(schema);
+  EXPECT_EQ(schema->validate("abc", nullptr).size(), 1u);
+}
+
 TEST(schema, rules_choose_their_reason_and_field) {
   auto const schema = compile(R"j({"type":"object","x-kubernetes-validations":[
     {"rule":"false","message":"no","reason":"FieldValueForbidden","fieldPath":".spec.x"},
