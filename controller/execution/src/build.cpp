@@ -178,6 +178,8 @@ std::string file_key(std::size_t index) {
 base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with) {
   auto const violations = api::validate(spec);
   if (!violations.empty()) return base::error(api::describe(violations));
+  // Refused rather than run as an empty program.
+  if (!spec.code) return base::error("spec.codeFrom: this operator does not read it yet; put the code into spec.code");
 
   std::string const language = spec.language.value_or(with.defaults.language);
   auto const found = with.runtimes.find(language);
