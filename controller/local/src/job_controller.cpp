@@ -45,7 +45,7 @@ bool tracked(object const& pod) {
 
 struct job_controller::state : std::enable_shared_from_this<job_controller::state> {
   state(boost::asio::any_io_executor on, store& all)
-      : executor(on), objects(all), events(all, "job-controller", {}), timer(std::move(on)) {}
+      : executor(std::move(on)), objects(all), events(all, "job-controller", {}), timer(executor) {}
 
   struct tracked_job {
     object job;

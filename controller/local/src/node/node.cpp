@@ -202,7 +202,7 @@ base::result<void> node::state::choose_runtime(image_root const& root) {
   if (auto written = write_file(folder / cgroups_name, names, 0600); !written) {
     return written.error();
   }
-  std::string why = "--node-runtime process was asked for";
+  std::string why = "--runtime process was asked for";
   if (options.runtime != runtime_choice::process) {
     auto const features = test_gvisor(options.runsc, probe_spec(folder, root));
     if (features) {
