@@ -70,6 +70,9 @@ Examples:
   # Code from standard input, in bash
   echo 'uname -a' | @ run - --language bash
 
+  # A whole CodeExecution from a manifest (.yaml, .yml or .json)
+  @ run config/samples/csv-table.yaml
+
   # Start it and come back later
   name=$(@ run train.py --detach --timeout 2h)
   @ logs -f "$name"

@@ -109,7 +109,7 @@ explanation explain(kube::error const& e, attempt const& what) {
   if (e.is_already_exists()) {
     return {"there is a CodeExecution " + in_quotes(what.name) + " in namespace " + in_quotes(what.namespace_) +
                 " already." + "\nChoose another --name, or delete it: " + what.program + " delete " +
-                printable(what.name),
+                (what.namespace_.empty() ? "" : "-n " + printable(what.namespace_) + " ") + printable(what.name),
             refused};
   }
   if (e.is_invalid()) {

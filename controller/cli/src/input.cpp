@@ -137,17 +137,14 @@ bool has_stdin(int fd) {
 
 }  // namespace
 
-base::result<local_input> read_input(run_options const& options, input_source const& source) {
+base::result<std::string> read_code(run_options const& options, input_source const& source) {
+  if (options.file == "-") return read_all(source.stdin_fd, "standard input");
+  return read_file(options.file);
+}
+
+base::result<local_input> read_input(run_options const& options, input_source const& source, std::string code) {
   local_input input;
-  if (options.file == "-") {
-    auto code = read_all(source.stdin_fd, "standard input");
-    if (!code) return code.error();
-    input.code = std::move(*code);
-  } else {
-    auto code = read_file(options.file);
-    if (!code) return code.error();
-    input.code = std::move(*code);
-  }
+  input.code = std::move(code);
   for (auto const& argument : options.files) {
     auto done = attach(argument, input.files);
     if (!done) return done.error();

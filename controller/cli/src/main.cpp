@@ -12,11 +12,13 @@
 #include <variant>
 #include <vector>
 
+#include "codeexec/api/json.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/cli/arguments.hpp"
 #include "codeexec/cli/exit_code.hpp"
 #include "codeexec/cli/input.hpp"
 #include "codeexec/cli/manifest.hpp"
+#include "codeexec/cli/manifest_file.hpp"
 #include "codeexec/cli/session.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
 #include "codeexec/kube_client/rest_client.hpp"
@@ -63,7 +65,7 @@ base::rng seeded() {
 /// The command, and what there is to run.
 struct work {
   command_line line;
-  api::CodeExecution object;
+  nlohmann::json object;
 };
 
 kube::task<void> perform(session* in, work todo, int* exit_code) {
@@ -141,11 +143,21 @@ int main_of(int argc, char** argv) {
     source.on_waiting = [quiet](std::string_view sentence) {
       if (!quiet) print(stderr, "codeexec: " + std::string(sentence) + "\n");
     };
-    auto input = read_input(*options, source);
-    if (!input) return usage_error(input.error().message);
-    auto object = build_manifest(*options, std::move(*input));
-    if (!object) return usage_error(object.error().message);
-    todo.object = std::move(*object);
+    auto code = read_code(*options, source);
+    if (!code) return usage_error(code.error().message);
+    auto manifest = find_manifest(*options, todo.line.cluster.namespace_, *code);
+    if (!manifest) return usage_error(manifest.error().message);
+    if (*manifest) {
+      todo.object = std::move((*manifest)->object);
+      if (!(*manifest)->namespace_.empty()) todo.line.cluster.namespace_ = (*manifest)->namespace_;
+    } else {
+      auto input = read_input(*options, source, std::move(*code));
+      if (!input) return usage_error(input.error().message);
+      auto object = build_manifest(*options, std::move(*input));
+      if (!object) return usage_error(object.error().message);
+      todo.object = api::encode(*object);
+      todo.object.erase("status");
+    }
   }
   return talk_to_the_cluster(std::move(todo), std::move(program));
 }

@@ -119,11 +119,16 @@ std::string generate_name(std::string_view file, base::rng& random) {
   while (name.ends_with('-'))
     name.pop_back();
   if (name.empty()) name = "run";
-  name += '-';
+  return complete_name(name + '-', random);
+}
+
+std::string complete_name(std::string_view prefix, base::rng& random) {
+  constexpr std::size_t length = 8;
+  std::string name(prefix.substr(0, 63 - length));
   // Kubernetes' own alphabet for suffixes: no vowels, no look-alikes. 27^8 is 2.8e11: no second one meets it by chance.
   constexpr std::string_view alphabet = "bcdfghjklmnpqrstvwxz2456789";
   std::uniform_int_distribution<std::size_t> pick(0, alphabet.size() - 1);
-  for (int i = 0; i < 8; ++i)
+  for (std::size_t i = 0; i < length; ++i)
     name += alphabet[pick(random)];
   return name;
 }

@@ -299,7 +299,7 @@ std::string closing_sentence(api::CodeExecutionStatus const& status) {
 
 std::string missing_sentence(std::string_view stream, std::int64_t bytes) {
   return std::to_string(bytes) + (bytes == 1 ? " byte of " : " bytes of ") + std::string(stream) +
-         " left out here; --max-output keeps more";
+         " left out here; --max-output (spec.output.maxBytes) keeps more";
 }
 
 }  // namespace codeexec::cli

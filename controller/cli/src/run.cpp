@@ -37,13 +37,22 @@ progress::style progress_style(session const& in, bool quiet) {
   return how;
 }
 
+std::string metadata_text(nlohmann::json const& object, char const* field) {
+  auto const metadata = object.find("metadata");
+  if (metadata == object.end() || !metadata->is_object()) return {};
+  auto const found = metadata->find(field);
+  return found != metadata->end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 /// One `run`, from the creation to the clean-up.
 class run_command {
  public:
-  run_command(session& in, run_options options, api::CodeExecution object)
+  run_command(session& in, run_options options, nlohmann::json object)
       : in_(in),
         options_(std::move(options)),
         wanted_(std::move(object)),
+        named_(options_.name || !metadata_text(wanted_, "name").empty()),
+        name_(options_.name ? *options_.name : metadata_text(wanted_, "name")),
         interrupted_(in.tasks, in.out),
         progress_(progress_style(in, in.quiet), std::string()),
         changed_(in.tasks.executor()) {}
@@ -65,14 +74,14 @@ class run_command {
     }
     if (create_error_) {
       if (interrupted_.signal() != 0) co_return 128 + interrupted_.signal();
-      co_return report(in_, *create_error_, "create", wanted_.metadata.name);
+      co_return report(in_, *create_error_, "create", name_);
     }
     if (interrupted_.signal() != 0) {
       auto const code = co_await give_up();
       co_return code;
     }
     if (options_.detach) {
-      in_.out.write(stream_name::out, wanted_.metadata.name + "\n");
+      in_.out.write(stream_name::out, name_ + "\n");
       co_return exit_codes::ok;
     }
     auto const code = co_await follow();
@@ -92,25 +101,26 @@ class run_command {
   }
 
   kube::task<void> create() {
-    auto const named = options_.name.has_value();
-    if (named) wanted_.metadata.name = *options_.name;
+    auto const prefix = metadata_text(wanted_, "generateName");
     for (int tries = 0;; ++tries) {
-      if (!named) wanted_.metadata.name = generate_name(options_.file, in_.random);
-      wanted_.metadata.namespace_ = in_.namespace_;
-      auto body = api::encode(wanted_);
-      body.erase("status");
-      auto text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      // The server could complete the name too, but then nobody would know it where the answer is lost.
+      if (!named_) {
+        name_ = prefix.empty() ? generate_name(options_.file, in_.random) : complete_name(prefix, in_.random);
+      }
+      wanted_["metadata"]["name"] = name_;
+      wanted_["metadata"]["namespace"] = in_.namespace_;
+      auto text = wanted_.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
       auto request = kube::make_create(kube::code_executions, in_.namespace_, std::move(text), field_manager);
       // An older definition that does not know a field must say so; by default it would run without what was asked for.
       request.target += "&fieldValidation=Strict";
       auto const by = base::deadline::after(answer_time);
       auto answer = co_await in_.client.send(std::move(request), by);
-      if (!answer && answer.error().is_already_exists() && !named && tries < 3) continue;
+      if (!answer && answer.error().is_already_exists() && !named_ && tries < 3) continue;
       auto const unknown =
           !answer && (answer.error().kind() == kube::error_kind::connection || answer.error().is_timeout());
-      if (unknown && !named) {
+      if (unknown && !named_) {
         // Nobody else chooses this name: if it is there, it was made by the request whose answer was lost.
-        auto look = kube::make_get(kube::code_executions, in_.namespace_, wanted_.metadata.name);
+        auto look = kube::make_get(kube::code_executions, in_.namespace_, name_);
         auto const look_by = base::deadline::after(answer_time);
         auto found = co_await in_.client.send(std::move(look), look_by);
         if (found) answer = std::move(found);
@@ -137,7 +147,7 @@ class run_command {
     how.namespace_ = in_.namespace_;
     how.live = options_.output == output_format::text;
     follower_ = std::make_unique<follower>(in_.client, in_.out, in_.tasks, how, in_.random);
-    progress_ = progress(progress_style(in_, in_.quiet), wanted_.metadata.name);
+    progress_ = progress(progress_style(in_, in_.quiet), name_);
     began_ = std::chrono::steady_clock::now();
     follower_->start(*created_);
     in_.tasks.spawn("tell progress", tell_progress());
@@ -214,18 +224,18 @@ class run_command {
         co_return lost;
       }
     } else if (*ended_ == follower::outcome::deleted) {
-      in_.out.say("error: CodeExecution \"" + wanted_.metadata.name + "\" was deleted before it ended");
+      in_.out.say("error: CodeExecution \"" + name_ + "\" was deleted before it ended");
       co_return code;
     } else {
-      report(in_, *follower_->error(), "follow", wanted_.metadata.name);
-      in_.out.say("It may still run: " + in_.program + " logs -f -n " + in_.namespace_ + " " + wanted_.metadata.name);
+      report(in_, *follower_->error(), "follow", name_);
+      in_.out.say("It may still run: " + in_.program + " logs -f -n " + in_.namespace_ + " " + name_);
       co_return code;
     }
     if (!options_.keep) {
       auto const gone = co_await delete_it();
       if (!gone.empty()) in_.out.say("codeexec: warning: " + gone);
     } else if (!in_.quiet) {
-      in_.out.say("codeexec: kept as " + wanted_.metadata.name);
+      in_.out.say("codeexec: kept as " + name_);
     }
     co_return code;
   }
@@ -242,7 +252,7 @@ class run_command {
     if (!trouble.empty()) {
       in_.out.say("codeexec: warning: " + trouble);
     } else if (!in_.quiet) {
-      in_.out.say(options_.keep ? "codeexec: cancelled; kept as " + wanted_.metadata.name : "codeexec: cancelled");
+      in_.out.say(options_.keep ? "codeexec: cancelled; kept as " + name_ : "codeexec: cancelled");
     }
     co_return code;
   }
@@ -253,7 +263,7 @@ class run_command {
     if (why != EPIPE) {
       in_.out.say(std::string("error: cannot write the output: ") + std::strerror(why));
       if (follower_->status().is_final()) {
-        in_.out.say("It is kept: " + in_.program + " logs -n " + in_.namespace_ + " " + wanted_.metadata.name);
+        in_.out.say("It is kept: " + in_.program + " logs -n " + in_.namespace_ + " " + name_);
         co_return exit_codes::infrastructure;
       }
     }
@@ -269,34 +279,35 @@ class run_command {
 
   /// Empty, or a sentence about what is left.
   kube::task<std::string> delete_it() {
-    if (uid_.empty() && options_.name) {
+    if (uid_.empty() && named_) {
       // It was not said whether it was made, and the name may be somebody else's.
-      co_return "it is not known whether " + wanted_.metadata.name + " was created; see: " + in_.program + " get -n " +
-          in_.namespace_;
+      co_return "it is not known whether " + name_ + " was created; see: " + in_.program + " get -n " + in_.namespace_;
     }
     kube::delete_options how;
     how.uid = uid_;
-    auto request = kube::make_delete(kube::code_executions, in_.namespace_, wanted_.metadata.name, how);
+    auto request = kube::make_delete(kube::code_executions, in_.namespace_, name_, how);
     auto const by = base::deadline::after(farewell_time);
     auto answer = co_await in_.client.send(std::move(request), by);
     if (answer || answer.error().is_not_found() || answer.error().is_conflict()) co_return std::string();
-    co_return "could not delete " + wanted_.metadata.name + " (" + printable(answer.error().message()) +
-        "); do it with: " + in_.program + " delete -n " + in_.namespace_ + " " + wanted_.metadata.name;
+    co_return "could not delete " + name_ + " (" + printable(answer.error().message()) +
+        "); do it with: " + in_.program + " delete -n " + in_.namespace_ + " " + name_;
   }
 
   kube::task<std::string> cancel_it() {
-    auto request = kube::make_patch(kube::code_executions, in_.namespace_, wanted_.metadata.name,
-                                    kube::patch_type::merge, R"({"spec":{"cancel":true}})", field_manager);
+    auto request = kube::make_patch(kube::code_executions, in_.namespace_, name_, kube::patch_type::merge,
+                                    R"({"spec":{"cancel":true}})", field_manager);
     auto const by = base::deadline::after(farewell_time);
     auto answer = co_await in_.client.send(std::move(request), by);
     if (answer || answer.error().is_not_found()) co_return std::string();
-    co_return "could not cancel " + wanted_.metadata.name + " (" + printable(answer.error().message()) +
-        "); do it with: " + in_.program + " cancel -n " + in_.namespace_ + " " + wanted_.metadata.name;
+    co_return "could not cancel " + name_ + " (" + printable(answer.error().message()) +
+        "); do it with: " + in_.program + " cancel -n " + in_.namespace_ + " " + name_;
   }
 
   session& in_;
   run_options options_;
-  api::CodeExecution wanted_;
+  nlohmann::json wanted_;
+  bool named_ = false;  ///< the user chose the name
+  std::string name_;
   interruption interrupted_;
   progress progress_;
   async::event changed_;
@@ -311,7 +322,7 @@ class run_command {
 
 }  // namespace
 
-kube::task<int> run(session& in, run_options options, api::CodeExecution object) {
+kube::task<int> run(session& in, run_options options, nlohmann::json object) {
   // On the heap and handed to the group's end: its tasks refer to it until they have ended.
   auto running = std::make_unique<run_command>(in, std::move(options), std::move(object));
   auto const code = co_await running->execute();

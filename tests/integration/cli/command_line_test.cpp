@@ -216,6 +216,51 @@ TEST_F(CommandLine, RunSendsWhatTheFlagsSay) {
   EXPECT_FALSE(sent.contains("status"));
 }
 
+TEST_F(CommandLine, AManifestIsSentAsItStandsAndFollowedLikeAScript) {
+  on_watch({modified(finished("hi\n", "", 3))});
+  refuse_pods();
+  auto const path = (folder_ / "hello.yaml").string();
+  std::ofstream(path) << "# as kubectl takes it\napiVersion: codeexec.dev/v1alpha1\nkind: CodeExecution\n"
+                         "metadata: {name: hello, labels: {team: \"7\"}}\nspec:\n  language: python\n"
+                         "  colour: blue\n  timeoutSeconds: 30\n  code: |\n    if True:\n        print('hi')\n";
+  child::settings how;
+  how.stdin_text = "not for the code\n";
+  child run(words({"run", path, "-q"}), how);
+  EXPECT_EQ(run.wait(), 3);
+  EXPECT_EQ(run.out(), "hi\n");
+  auto const sent = body_of_first("POST");
+  EXPECT_EQ(sent["metadata"]["labels"]["team"], "7");
+  EXPECT_EQ(sent["spec"], json({{"language", "python"},
+                                {"colour", "blue"},
+                                {"timeoutSeconds", 30},
+                                {"code", "if True:\n    print('hi')\n"},
+                                {"ttlSecondsAfterFinished", 3600}}));
+  EXPECT_THAT(requests("POST").at(0), HasSubstr("fieldValidation=Strict"));
+  EXPECT_EQ(requests("DELETE").size(), 1U);
+}
+
+TEST_F(CommandLine, AManifestThatCannotBeRunSendsNothing) {
+  auto const path = (folder_ / "web.yaml").string();
+  std::ofstream(path) << "apiVersion: apps/v1\nkind: Deployment\n";
+  child run(words({"run", path}));
+  EXPECT_EQ(run.wait(), 2);
+  EXPECT_THAT(run.err(), HasSubstr("is a Deployment (apps/v1), not a CodeExecution"));
+  EXPECT_THAT(requests("POST"), IsEmpty());
+}
+
+TEST_F(CommandLine, AManifestWhoseNameIsTakenIsRefused) {
+  auto const there = status_body(409, "AlreadyExists", "codeexecutions.codeexec.dev \"hello\" already exists");
+  on("POST", "/apis/codeexec.dev/v1alpha1/namespaces/agents/codeexecutions", reply::answer(409, there));
+  auto const path = (folder_ / "hello.json").string();
+  std::ofstream(path) << R"({"apiVersion": "codeexec.dev/v1alpha1", "kind": "CodeExecution",)"
+                         R"( "metadata": {"name": "hello", "namespace": "agents"}, "spec": {"code": "x"}})";
+  child run(words({"run", path}));
+  EXPECT_EQ(run.wait(), 125);
+  EXPECT_THAT(run.err(), HasSubstr("there is a CodeExecution \"hello\" in namespace \"agents\" already"));
+  EXPECT_EQ(requests("POST").size(), 1U);
+  EXPECT_THAT(requests("DELETE"), IsEmpty());
+}
+
 TEST_F(CommandLine, RunExitsAsTheCodeDid) {
   on_watch({modified(finished("", "Traceback\n", 3))});
   on_log({"stderr F Traceback\nresult F {}\n"});

@@ -84,7 +84,7 @@ TEST(Explain, ATakenName) {
       409,
       R"({"kind":"Status","status":"Failure","message":"codeexecutions.codeexec.dev \"x\" already exists","reason":"AlreadyExists","code":409})");
   EXPECT_THAT(told.text, HasSubstr("already"));
-  EXPECT_THAT(told.text, HasSubstr("kubectl codeexec delete x"));
+  EXPECT_THAT(told.text, HasSubstr("kubectl codeexec delete -n agents x"));
   EXPECT_EQ(told.exit_code, 125);
 }
 

@@ -13,6 +13,12 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+base::result<local_input> read_input(run_options const& options, input_source const& source) {
+  auto code = read_code(options, source);
+  if (!code) return code.error();
+  return cli::read_input(options, source, std::move(*code));
+}
+
 /// A folder of its own as the current one, with a script in it.
 class Input : public testing::Test {
  protected:

@@ -19,7 +19,10 @@ struct input_source {
   int waiting_after_milliseconds = 2000;
 };
 
-/// Reads all of it, blocking, before anything is sent. An error is a sentence with the path in it.
-base::result<local_input> read_input(run_options const& options, input_source const& source);
+/// FILE, or standard input where that is "-". Blocking; an error is a sentence with the path in it.
+base::result<std::string> read_code(run_options const& options, input_source const& source);
+
+/// Reads all that goes with `code`, blocking, before anything is sent. An error is a sentence with the path in it.
+base::result<local_input> read_input(run_options const& options, input_source const& source, std::string code);
 
 }  // namespace codeexec::cli

@@ -37,6 +37,9 @@ std::string default_destination(std::string const& path);
 /// A DNS label made of the file's name and `random`: "Fetch data.py" becomes "fetch-data-x7k2mq9d".
 std::string generate_name(std::string_view file, base::rng& random);
 
+/// `prefix` (a metadata.generateName) and `random`, cut so that it is no longer than a DNS label.
+std::string complete_name(std::string_view prefix, base::rng& random);
+
 /// "64Ki", "1M", "65536": bytes. Nothing where it is not a whole positive number of them.
 std::optional<std::int64_t> parse_byte_size(std::string_view text);
 

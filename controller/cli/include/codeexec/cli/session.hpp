@@ -3,9 +3,9 @@
 
 #include <boost/asio/signal_set.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
-#include "codeexec/api/code_execution.hpp"
 #include "codeexec/async/event.hpp"
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/backoff.hpp"
@@ -54,7 +54,8 @@ class interruption {
 };
 
 // The commands. Each prints what it has to and returns the exit code.
-kube::task<int> run(session& in, run_options options, api::CodeExecution object);
+/// `object` is what is sent, but for its namespace, and for its name where metadata.name is not there.
+kube::task<int> run(session& in, run_options options, nlohmann::json object);
 kube::task<int> get(session& in, get_options options);
 kube::task<int> logs(session& in, logs_options options);
 kube::task<int> remove(session& in, delete_options options);

@@ -1,0 +1,158 @@
+#include "codeexec/cli/yaml.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <limits>
+
+namespace codeexec::cli {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+json value(std::string const& text) {
+  auto const documents = read_yaml("v: " + text);
+  if (!documents) return "error: " + documents.error().message;
+  return documents->at(0).at("v");
+}
+
+std::string error(std::string const& text) {
+  auto const documents = read_yaml(text);
+  return documents ? "" : documents.error().message;
+}
+
+TEST(ReadYaml, PlainScalarsAreWhatKubectlTakesThemFor) {
+  std::pair<char const*, json> const cases[] = {
+      {"", nullptr},
+      {"~", nullptr},
+      {"null", nullptr},
+      {"true", true},
+      {"False", false},
+      {"yes", true},
+      {"off", false},
+      {"5", 5},
+      {"-5", -5},
+      {"+5", 5},
+      {"0", 0},
+      {"-0", 0},
+      {"0x1F", 31},
+      {"0o17", 15},
+      {"017", 15},
+      {"0b101", 5},
+      {"1_000", 1000},
+      {"9223372036854775807", std::numeric_limits<std::int64_t>::max()},
+      {"-9223372036854775808", std::numeric_limits<std::int64_t>::min()},
+      {"18446744073709551615", std::numeric_limits<std::uint64_t>::max()},
+      {"1.5", 1.5},
+      {"-.5", -0.5},
+      {"1.", 1},
+      {"5.0", 5},
+      {"1e3", 1000},
+      {"08", 8},
+      {"1e999", "1e999"},
+      {"500m", "500m"},
+      {"1.2.3", "1.2.3"},
+      {"3.", 3},
+      {".", "."},
+      {"0x", "0x"},
+      {"12:30:45", "12:30:45"},
+      {"2026-01-31", "2026-01-31"},
+      {"truE", "truE"},
+      {"a b # c", "a b"},
+  };
+  for (auto const& [text, expected] : cases) {
+    auto const read = value(text);
+    EXPECT_EQ(read, expected) << text;
+    EXPECT_EQ(read.is_number_float(), expected.is_number_float()) << text;
+  }
+}
+
+TEST(ReadYaml, QuotedScalarsStayStrings) {
+  for (auto const* text : {"5", "true", "null", "", "~", "1.5", "0x10", "yes"}) {
+    EXPECT_EQ(value('"' + std::string(text) + '"'), text);
+    EXPECT_EQ(value('\'' + std::string(text) + '\''), text);
+  }
+  EXPECT_EQ(value(R"("a\tb\u00fc\n")"), "a\tbü\n");
+  EXPECT_EQ(value("'it''s'"), "it's");
+}
+
+TEST(ReadYaml, TagsDecideWhereTheyAreGiven) {
+  EXPECT_EQ(value("!!str 5"), "5");
+  EXPECT_EQ(value("!!str null"), "null");
+  EXPECT_EQ(value("!!int \"5\""), 5);
+  EXPECT_EQ(value("!!float 5"), 5);
+  EXPECT_THAT(error("a: !!int five"), HasSubstr("line 1"));
+  EXPECT_THAT(error("a: !!binary aGk="), HasSubstr("binary"));
+  EXPECT_THAT(error("a: !mine x"), HasSubstr("!mine"));
+}
+
+TEST(ReadYaml, CodeInABlockArrivesByteForByte) {
+  EXPECT_EQ(value("|\n  if x:\n      y()  \n\n  # not a comment\n  \tz\n"),
+            "if x:\n    y()  \n\n# not a comment\n\tz\n");
+  EXPECT_EQ(value("|-\n  one\n  two\n\n"), "one\ntwo");
+  EXPECT_EQ(value("|+\n  one\n\n\n"), "one\n\n\n");
+  EXPECT_EQ(value("|2\n    indented\n  not\n"), "  indented\nnot\n");
+  EXPECT_EQ(value("|\n\n  after an empty line\n"), "\nafter an empty line\n");
+  EXPECT_EQ(value("|\n  5\n"), "5\n");
+  EXPECT_EQ(value(">\n  folded\n  line\n"), "folded line\n");
+  EXPECT_EQ(value("|\n  ---\n  ...\n  key: \"value\" 'x' {%\n"), "---\n...\nkey: \"value\" 'x' {%\n");
+  EXPECT_EQ(value("|\r\n  one\r\n  two\r\n"), "one\ntwo\n");
+}
+
+TEST(ReadYaml, DocumentsAreCountedWithoutTheEmptyOnes) {
+  EXPECT_EQ(read_yaml("")->size(), 0U);
+  EXPECT_EQ(read_yaml("# only this\n")->size(), 0U);
+  EXPECT_EQ(read_yaml("---\na: 1\n---\n# nothing\n---\n")->size(), 1U);
+  EXPECT_EQ(read_yaml("a: 1\n---\nb: 2\n")->size(), 2U);
+}
+
+TEST(ReadYaml, AnchorsAndMergesAreFilledIn) {
+  auto const documents = read_yaml("base: &b {one: 1, two: 2}\nuse:\n  two: 3\n  <<: *b\nlist: [*b]\n");
+  ASSERT_TRUE(documents);
+  EXPECT_EQ(documents->at(0)["use"], json({{"one", 1}, {"two", 3}}));
+  EXPECT_EQ(documents->at(0)["list"][0]["two"], 2);
+}
+
+TEST(ReadYaml, KeysAreTexts) {
+  EXPECT_EQ(read_yaml("1: a\ntrue: b\n\"2\": c\n")->at(0), json({{"1", "a"}, {"true", "b"}, {"2", "c"}}));
+}
+
+TEST(ReadYaml, WhatCannotBeSaidInJsonIsRefusedWithItsLine) {
+  EXPECT_THAT(error("a: 1\nb: 2\na: 3\n"), HasSubstr("line 3, column 1: the key \"a\" is there twice"));
+  EXPECT_THAT(error("a: .nan\n"), HasSubstr(".nan"));
+  EXPECT_THAT(error("a: 1\n? [x]\n: 2\n"), HasSubstr("key"));
+  EXPECT_THAT(error("a: [1\nb: 2\n"), HasSubstr("line 2"));
+  EXPECT_THAT(error("a: *nobody\n"), HasSubstr("line 1"));
+  EXPECT_THAT(error("a: \xff\n"), HasSubstr("UTF-8"));
+  EXPECT_THAT(error("a: \"x\x04y\"\n"), HasSubstr("control"));
+}
+
+TEST(ReadYaml, NoFewLinesStandForAGigabyte) {
+  std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 9; ++i) {
+    auto const before = "*a" + std::to_string(i - 1);
+    auto const name = "a" + std::to_string(i);
+    bomb += name + ": &" + name + " [" + before;
+    for (int j = 1; j < 10; ++j)
+      bomb += ", " + before;
+    bomb += "]\n";
+  }
+  EXPECT_THAT(error(bomb), HasSubstr("more values"));
+  EXPECT_THAT(error(std::string(5000, '[')), testing::Not(testing::IsEmpty()));
+  EXPECT_THAT(error("a: " + std::string(200, '[') + std::string(200, ']')), HasSubstr("100 levels"));
+}
+
+TEST(ReadJson, IsReadWithItsOwnEscapes) {
+  EXPECT_EQ(*read_json(R"({"a": "\ud83d\ude00\/"})"), json({{"a", "😀/"}}));
+}
+
+TEST(ReadJson, IsRefusedWhereItIsAmbiguousOrBroken) {
+  EXPECT_THAT(read_json(R"({"a": 1, "b": {"a": 2}, "a": 3})").error().message, HasSubstr("\"a\" is there twice"));
+  EXPECT_TRUE(read_json(R"([{"a": 1}, {"a": 2}])"));
+  EXPECT_THAT(read_json("{\n\"a\" 1}").error().message, HasSubstr("line 2"));
+  EXPECT_FALSE(read_json(std::string(200, '[') + std::string(200, ']')));
+  EXPECT_FALSE(read_json(""));
+}
+
+}  // namespace
+}  // namespace codeexec::cli
