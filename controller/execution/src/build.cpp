@@ -89,7 +89,7 @@ json runner_command(resolved_spec const& resolved, input const& in, job_parts co
   flag("--workspace", text(workspace));
   if (in.has_stdin) flag("--stdin", text(input_directory) + "/stdin");
   if (with.require_sandbox) command.push_back("--require-sandbox");
-  if (with.max_processes > 0) flag("--max-processes", std::to_string(with.max_processes));
+  if (with.max_processes > 0 && with.require_sandbox) flag("--max-processes", std::to_string(with.max_processes));
   flag("--token", parts.token);
   command.push_back("--");
   for (auto const& word : resolved.command)

@@ -90,8 +90,8 @@ TEST(Job, StartsTheCodeThroughTheRunner) {
       container["command"].get<std::vector<std::string>>(),
       ::testing::ElementsAre("/codeexec/bin/codeexec-runner", "--timeout-ms", "7000", "--grace-ms", "5000",
                              "--max-output-bytes", "1000", "--input", "/codeexec/input/workspace", "--workspace",
-                             "/workspace", "--stdin", "/codeexec/input/stdin", "--require-sandbox", "--token", "secret",
-                             "--", "python3", "/workspace/main.py", "--n", "3"));
+                             "/workspace", "--stdin", "/codeexec/input/stdin", "--require-sandbox", "--max-processes",
+                             "256", "--token", "secret", "--", "python3", "/workspace/main.py", "--n", "3"));
   EXPECT_FALSE(container.contains("args"));
   EXPECT_EQ(container["workingDir"], "/workspace");
   EXPECT_EQ(container["terminationMessagePolicy"], "File");
