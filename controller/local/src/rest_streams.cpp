@@ -131,6 +131,12 @@ asio::awaitable<void> api_server::state::stream_watch(target t, exchange& answer
                           "too old resource version: " + version_text + " (" + std::to_string(newest) + ")"))
                     : objects.open_watch(t.type->id(), t.path.ns, from_now ? newest : *version, wake);
 
+  // Taken in the same step as the watch is opened: what is written from here on comes through the watch alone.
+  std::vector<object> present;
+  if (opened && from_now) {
+    present = objects.list(t.type->id(), t.path.ns);
+  }
+
   header_list headers{{"Content-Type", "application/json"}};
   std::function<void()> on_gone = [&gone, &changed] {
     gone = true;
@@ -143,9 +149,8 @@ asio::awaitable<void> api_server::state::stream_watch(target t, exchange& answer
     co_return;
   }
   if (from_now) {
-    std::vector<object> const now = objects.list(t.type->id(), t.path.ns);
     std::string out;
-    for (object const& one : now) {
+    for (object const& one : present) {
       out += writer.initial(one);
       if (out.size() > 256 * 1024 && up) {
         up = co_await answer.write(std::move(out));
@@ -158,6 +163,7 @@ asio::awaitable<void> api_server::state::stream_watch(target t, exchange& answer
     if (up) {
       up = co_await answer.write(std::move(out));
     }
+    present.clear();
   }
 
   auto const asked = t.options.number("timeoutSeconds").value_or(0);

@@ -45,9 +45,9 @@ std::string api_server::state::list_item(target const& t, object const& item) co
     return item.text();
   }
   // Lists of built-in kinds say kind and version once, in the list.
-  json const value = shown(t, *item);
+  json const converted = t.modern_event ? shown(t, *item) : json();
   std::string out = "{";
-  for (auto const& [key, inner] : value.items()) {
+  for (auto const& [key, inner] : (t.modern_event ? converted : *item).items()) {
     if (key != "apiVersion" && key != "kind") {
       out += (out.size() == 1 ? "" : ",") + json(key).dump() + ":" + dump(inner);
     }

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <set>
 
 #include "apiserver_support.hpp"
 
@@ -59,6 +60,28 @@ TEST_F(control_plane_test, a_hundred_watches_see_the_same_write) {
     auto const [status, events] = one->lines(1);
     ASSERT_EQ(events.size(), 1u);
     EXPECT_EQ(described(events[0]), "ADDED seen");
+  }
+}
+
+TEST_F(control_plane_test, objects_made_while_a_watch_opens_are_reported_exactly_once) {
+  client writer(server.port());
+  std::vector<std::unique_ptr<client>> watchers;
+  constexpr int count = 40;
+  for (int i = 0; i < count; ++i) {
+    // Both are under way at once: the server sees them in any order.
+    watchers.push_back(std::make_unique<client>(server.port()));
+    watchers.back()->send("GET", std::string(maps) + "?watch=true");
+    writer.send("POST", maps, {{"Content-Type", "application/json"}}, config_map("m" + std::to_string(i)).dump());
+    ASSERT_EQ(writer.receive().status, 201);
+  }
+  ASSERT_EQ(server.post(maps, config_map("zz-last")).status, 201);
+  for (auto const& one : watchers) {
+    auto const [status, events] = one->lines(count + 1);
+    std::set<std::string> seen;
+    for (json const& event : events) {
+      EXPECT_TRUE(seen.insert(described(event)).second) << described(event) << " twice";
+    }
+    EXPECT_EQ(seen.size(), static_cast<std::size_t>(count) + 1);
   }
 }
 
