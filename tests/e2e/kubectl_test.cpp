@@ -66,7 +66,7 @@ TEST(kubectl, logs_of_the_pod_are_readable_frames) {
   workspace here;
   auto const created = kubectl(here, {"create", "-f", "-"},
                                "apiVersion: codeexec.dev/v1alpha1\nkind: CodeExecution\nmetadata: {name: logged}\n"
-                               "spec: {code: print('hi'), cleanupPolicy: Retain}\n");
+                               "spec: {language: bash, code: echo hi, cleanupPolicy: Retain}\n");
   ASSERT_EQ(created.exit_code, 0) << created.err;
   ASSERT_EQ(kubectl(here, {"wait", "--for=condition=Complete", "--timeout=50s", "cex/logged"}).exit_code, 0);
   auto const pod = kubectl(here, {"get", "cex", "logged", "-o", "jsonpath={.status.podName}"}).out;

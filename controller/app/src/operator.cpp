@@ -158,13 +158,14 @@ int run_operator(options const& with, execution::config const& config, kube::clu
     base::log::error("the API server cannot be talked to", {kv("error", client.error().message())});
     return 2;
   }
+  // Before the first word: whoever reads that may send a signal, which must find its handler.
+  whole operator_(io, with, config, std::move(*client));
   std::string namespaces;
   for (auto const& ns : with.namespaces)
     namespaces += (namespaces.empty() ? "" : ",") + ns;
   base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("server", cluster.server),
                                kv("from", cluster.origin), kv("namespaces", namespaces.empty() ? "all" : namespaces),
                                kv("runtimes", config.runtimes.size()), kv("require_sandbox", config.require_sandbox)});
-  whole operator_(io, with, config, std::move(*client));
   operator_.start();
   io.run();
   return operator_.exit_code();
