@@ -122,8 +122,8 @@ bool do_step(step const& s) {
   if (chroot(setup.root.c_str()) != 0 || chdir("/") != 0) {
     give_up(failure, "chroot", setup.root.c_str());
   }
-  if (setup.new_hostname) {
-    sethostname(setup.hostname.c_str(), setup.hostname.size());
+  if (setup.new_hostname && sethostname(setup.hostname.c_str(), setup.hostname.size()) != 0) {
+    give_up(failure, "sethostname", setup.hostname.c_str());
   }
   if (chdir(setup.cwd.c_str()) != 0) {
     give_up(failure, "chdir to cwd", setup.cwd.c_str());
