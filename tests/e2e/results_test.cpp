@@ -174,8 +174,8 @@ TEST(results, output_below_the_cap_is_whole_whatever_its_size) {
 
 TEST(results, long_output_keeps_its_first_and_last_half_and_its_true_size) {
   workspace here;
-  auto spec =
-      python("import sys\nsys.stdout.write(''.join('%07d\\n' % i for i in range(1000000)))\nprint('tail', file=sys.stderr)\n");
+  auto spec = python(
+      "import sys\nsys.stdout.write(''.join('%07d\\n' % i for i in range(1000000)))\nprint('tail', file=sys.stderr)\n");
   spec["output"] = {{"maxBytes", 4096}};
   auto const status = here.run("long", spec);
   auto const text = status["stdout"].get<std::string>();

@@ -46,9 +46,9 @@ struct config {
   execution_defaults defaults;
 
   bool require_sandbox = true;  ///< requireSandbox: the code is not started where the runner does not see gVisor
-  std::chrono::seconds grace_period{5};           ///< gracePeriodSeconds: between SIGTERM and SIGKILL
-  /// maxProcesses: RLIMIT_NPROC of the code; 0 leaves it alone. Set only with require_sandbox: gVisor counts per sandbox,
-  /// while a bare node counts every pod of the same user together.
+  std::chrono::seconds grace_period{5};  ///< gracePeriodSeconds: between SIGTERM and SIGKILL
+  /// maxProcesses: RLIMIT_NPROC of the code; 0 leaves it alone. Set only with require_sandbox: gVisor counts per
+  /// sandbox, while a bare node counts every pod of the same user together.
   std::int64_t max_processes = 256;
   std::string workspace_size_limit = "1Gi";       ///< workspaceSizeLimit: of the emptyDir /workspace
   std::string tmp_size_limit = "256Mi";           ///< tmpSizeLimit: of the emptyDir /tmp
