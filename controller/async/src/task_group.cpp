@@ -4,6 +4,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 #include <list>
 
@@ -79,7 +80,16 @@ struct task_group::state {
 
 asio::awaitable<void> task_group::run(std::shared_ptr<state> shared, asio::awaitable<void> task) {
   if (shared->stopped) co_return;  // stopped before the loop came to the first step
-  co_await std::move(task);
+  std::exception_ptr failure;
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // co_spawn posts once more after a task that never waited. Cancelled by then (a task that stops its own group), that
+  // step would throw where nothing catches it: std::terminate.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (failure) std::rethrow_exception(failure);
 }
 
 task_group::task_group(asio::any_io_executor executor, failure_handler on_failure)

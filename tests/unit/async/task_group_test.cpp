@@ -143,4 +143,21 @@ TEST(TaskGroup, TasksMaySpawnTasksAndJoinWaitsForThoseToo) {
   EXPECT_EQ(counter, 2);
 }
 
+asio::awaitable<void> stop_own_group(task_group* group) {
+  group->stop();
+  co_return;
+}
+
+TEST(TaskGroup, TaskThatStopsItsOwnGroupWithoutEverWaitingEndsQuietly) {
+  asio::io_context io;
+  int failures = 0;
+  task_group group(io.get_executor(), [&](std::string_view, std::exception_ptr const&) { ++failures; });
+  int cleaned_up = 0;
+  group.spawn("sibling", wait_for_ever(&cleaned_up));
+  group.spawn("stops all", stop_own_group(&group));
+  run_coro(io, group.join());
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(cleaned_up, 1);
+}
+
 }  // namespace

@@ -106,7 +106,8 @@ void warn_in_capitals(std::string const& why) {
 
 container_spec probe_spec(fs::path const& folder, image_root const& root) {
   container_spec probe;
-  probe.id = "selftest";
+  // The sandbox's control socket is abstract and named after the id: two stand-ins that start at once need two names.
+  probe.id = "selftest-" + folder.filename().string();
   probe.work_dir = folder / "selftest";
   probe.root = root.folder;
   probe.mounts = root.mounts;

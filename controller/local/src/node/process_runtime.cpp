@@ -105,10 +105,31 @@ bool do_step(step const& s) {
   return false;
 }
 
+/// Nothing we mount may be seen outside: every mount of the new namespace becomes private.
+bool make_mounts_private() {
+  auto const from_here = [] { return mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0; };
+  if (from_here()) {
+    return true;
+  }
+  if (errno != EINVAL) {
+    return false;
+  }
+  // In a plain chroot / is a folder of some mount above it, which may be shared with the rest of the machine. Entering
+  // the namespace that we are in already leads to its own root (setns(2)); then back to where we were.
+  int const here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int const self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0U));
+  bool const done = here >= 0 && self >= 0 && setns(self, CLONE_NEWNS) == 0 && from_here() && fchdir(here) == 0 &&
+                    chroot(".") == 0;
+  int const error = errno;
+  close(self);
+  close(here);
+  errno = error;
+  return done;
+}
+
 [[noreturn]] void run_setup(child_setup const& setup, int failure) {
-  // Nothing we mount may be seen outside.
-  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-    give_up(failure, "mount", "/");
+  if (!make_mounts_private()) {
+    give_up(failure, "cannot make mounts private", "/");
   }
   for (auto const& s : setup.steps) {
     if (!do_step(s)) {
