@@ -123,7 +123,7 @@ class rest_client::impl {
       : url_(std::move(url)),
         tls_(std::move(tls)),
         endpoint_(std::move(endpoint)),
-        credentials_(make_credentials(config.who, clock, environment)),
+        credentials_(make_credentials(executor, config, clock, environment)),
         user_agent_(std::move(options.user_agent)),
         http_(std::move(executor), std::make_shared<net::endpoint const>(endpoint_), url_.authority(),
               http_options(options)) {}
@@ -148,12 +148,15 @@ class rest_client::impl {
     return wire;
   }
 
-  void refresh_tls() {
-    if (!endpoint_.tls) return;
-    auto context = tls_.poll();
-    if (!context) return;
-    endpoint_.tls = std::move(context);
+  /// Another certificate, of ours or of the CA, means new connections.
+  result<void> refresh_tls(credential const& proof) {
+    if (!endpoint_.tls) return {};
+    auto context = tls_.poll(proof.certificate);
+    if (!context) return context.error();
+    if (!*context) return {};
+    endpoint_.tls = std::move(*context);
     http_.reconfigure(std::make_shared<net::endpoint const>(endpoint_));
+    return {};
   }
 
   static task<result<std::string>> send(std::shared_ptr<impl> self, request r, base::deadline by);
@@ -172,12 +175,13 @@ class rest_client::impl {
 task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, request r, base::deadline by) {
   auto const call = describe_call(r);
   auto const begin = std::chrono::steady_clock::now();
-  self->refresh_tls();
-  auto authorization = co_await self->credentials_->authorization(by);
-  if (!authorization) co_return authorization.error().in(call);
+  auto proof = co_await self->credentials_->current(by);
+  if (!proof) co_return proof.error().in(call);
 
   for (bool refreshed = false;;) {
-    auto wire = self->to_wire(r, *authorization);
+    auto const usable = self->refresh_tls(*proof);
+    if (!usable) co_return usable.error().in(call);
+    auto wire = self->to_wire(r, proof->authorization);
     auto answer = co_await self->http_.send(std::move(wire), by);
     if (!answer) {
       log_call(call, 0, begin);
@@ -187,10 +191,10 @@ task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, re
     if (is_success(answer->status)) co_return std::move(answer->body);
     if (answer->status == 401 && !refreshed) {
       refreshed = true;
-      self->credentials_->rejected();
-      auto fresh = co_await self->credentials_->authorization(by);
-      if (fresh && *fresh != *authorization) {
-        authorization = std::move(fresh);
+      self->credentials_->rejected(*proof);
+      auto fresh = co_await self->credentials_->current(by);
+      if (fresh && *fresh != *proof) {
+        proof = std::move(fresh);
         continue;
       }
     }
@@ -202,12 +206,13 @@ task<result<std::unique_ptr<net::response_stream>>> rest_client::impl::open(std:
                                                                             base::deadline by) {
   auto const call = describe_call(r);
   auto const begin = std::chrono::steady_clock::now();
-  self->refresh_tls();
-  auto authorization = co_await self->credentials_->authorization(by);
-  if (!authorization) co_return authorization.error().in(call);
+  auto proof = co_await self->credentials_->current(by);
+  if (!proof) co_return proof.error().in(call);
 
   for (bool refreshed = false;;) {
-    auto wire = self->to_wire(r, *authorization);
+    auto const usable = self->refresh_tls(*proof);
+    if (!usable) co_return usable.error().in(call);
+    auto wire = self->to_wire(r, proof->authorization);
     auto answer = co_await self->http_.open(std::move(wire), by);
     if (!answer) {
       log_call(call, 0, begin);
@@ -219,10 +224,10 @@ task<result<std::unique_ptr<net::response_stream>>> rest_client::impl::open(std:
     if (is_success(status)) co_return std::move(stream);
     if (status == 401 && !refreshed) {
       refreshed = true;
-      self->credentials_->rejected();
-      auto fresh = co_await self->credentials_->authorization(by);
-      if (fresh && *fresh != *authorization) {
-        authorization = std::move(fresh);
+      self->credentials_->rejected(*proof);
+      auto fresh = co_await self->credentials_->current(by);
+      if (fresh && *fresh != *proof) {
+        proof = std::move(fresh);
         continue;
       }
     }

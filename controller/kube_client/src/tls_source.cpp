@@ -39,6 +39,10 @@ base::result<net::tls_options> tls_source::read() const {
     if (text->empty()) return base::error(from.file + ": is empty");
     to = std::move(*text);
   }
+  if (given_) {
+    options.certificate_pem = given_->certificate_pem;
+    options.key_pem = given_->key_pem;
+  }
   return options;
 }
 
@@ -51,7 +55,19 @@ result<net::tls_context> tls_source::load() {
   return std::move(*context);
 }
 
-net::tls_context tls_source::poll() {
+result<net::tls_context> tls_source::poll(std::shared_ptr<client_certificate const> const& certificate) {
+  if (certificate == given_) return poll_files();
+  auto options = in_use_;
+  options.certificate_pem = certificate ? certificate->certificate_pem : std::string();
+  options.key_pem = certificate ? certificate->key_pem : std::string();
+  auto context = net::make_client_tls(options);
+  if (!context) return error(error_kind::config, "the credential plugin's certificate: " + context.error().message);
+  given_ = certificate;
+  in_use_ = std::move(options);
+  return std::move(*context);
+}
+
+net::tls_context tls_source::poll_files() {
   if (certificate_authority_.file.empty() && client_certificate_.file.empty() && client_key_.file.empty())
     return nullptr;
   auto const now = clock_.steady_now();

@@ -5,6 +5,7 @@
 
 #include "codeexec/base/time.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
+#include "codeexec/kube_client/credentials.hpp"
 #include "codeexec/net/tls.hpp"
 
 namespace codeexec::kube {
@@ -16,12 +17,14 @@ class tls_source {
   /// The first context. Errors: kind `config`.
   result<net::tls_context> load();
 
-  /// Another context where a file has changed since, else null. Looks at most once a minute. Files that cannot be used
-  /// now leave the context in use as it is, and are looked at again.
-  net::tls_context poll();
+  /// Another context where a file has changed since, or where `certificate` is another object than last time; else
+  /// null. Looks at files at most once a minute; those that cannot be used now leave the context in use as it is, and
+  /// are looked at again. Errors: kind `config`: `certificate` is unusable.
+  result<net::tls_context> poll(std::shared_ptr<client_certificate const> const& certificate);
 
  private:
   base::result<net::tls_options> read() const;
+  net::tls_context poll_files();
 
   pem_source certificate_authority_;
   pem_source client_certificate_;
@@ -30,6 +33,7 @@ class tls_source {
   base::clock const& clock_;
   config_environment environment_;
   net::tls_options in_use_;
+  std::shared_ptr<client_certificate const> given_;  ///< in place of the configuration's
   base::steady_time looked_at_;
 };
 

@@ -1,5 +1,6 @@
 #include "codeexec/kube_client/credentials.hpp"
 
+#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "codeexec/testing/run_coro.hpp"
@@ -14,14 +15,22 @@ using codeexec::testing::fake_environment;
 using codeexec::testing::manual_clock;
 using codeexec::testing::run_coro;
 
+std::unique_ptr<credentials> make(boost::asio::io_context& io, identity who, manual_clock const& clock,
+                                  fake_environment& world) {
+  cluster_config config;
+  config.who = std::move(who);
+  return make_credentials(io.get_executor(), config, clock, world.get());
+}
+
 struct token_file_test : testing::Test {
   fake_environment world;
   manual_clock clock;
-  std::unique_ptr<credentials> who = make_credentials(token_file_identity{"/token"}, clock, world.get());
+  boost::asio::io_context io;
+  std::unique_ptr<credentials> who = make(io, token_file_identity{"/token"}, clock, world);
 
   std::string header() {
-    auto const value = run_coro(who->authorization(deadline::never()));
-    return value ? *value : "error: " + value.error().describe();
+    auto const value = run_coro(who->current(deadline::never()));
+    return value ? value->authorization : "error: " + value.error().describe();
   }
 };
 
@@ -40,7 +49,7 @@ TEST_F(token_file_test, RefusedTokenIsReadAnewAtOnce) {
   world.files["/token"] = "one";
   EXPECT_EQ(header(), "Bearer one");
   world.files["/token"] = "two";
-  who->rejected();
+  who->rejected(credential{"Bearer one", nullptr});
   EXPECT_EQ(header(), "Bearer two");
 }
 
@@ -67,10 +76,11 @@ TEST_F(token_file_test, TokenThatWasNeverThereIsAConfigurationError) {
 TEST(Credentials, TokenOfTheConfigurationIsSentAndNoneIsNone) {
   fake_environment world;
   manual_clock clock;
-  auto const token = make_credentials(token_identity{"abc"}, clock, world.get());
-  EXPECT_EQ(*run_coro(token->authorization(deadline::never())), "Bearer abc");
-  auto const none = make_credentials(no_identity{}, clock, world.get());
-  EXPECT_EQ(*run_coro(none->authorization(deadline::never())), "");
+  boost::asio::io_context io;
+  auto const token = make(io, token_identity{"abc"}, clock, world);
+  EXPECT_EQ(run_coro(token->current(deadline::never()))->authorization, "Bearer abc");
+  auto const none = make(io, no_identity{}, clock, world);
+  EXPECT_EQ(run_coro(none->current(deadline::never()))->authorization, "");
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 
 namespace codeexec::kube {
 
-static_token::static_token(std::string token) : header_(token.empty() ? std::string() : "Bearer " + token) {}
+static_token::static_token(std::string token) : what_{token.empty() ? std::string() : "Bearer " + token, nullptr} {}
 
-task<result<std::string>> static_token::authorization(base::deadline) {
-  co_return header_;
+task<result<credential>> static_token::current(base::deadline) {
+  co_return what_;
 }
 
 }  // namespace codeexec::kube

@@ -10,11 +10,11 @@ class static_token final : public credentials {
   /// Empty: no Authorization header.
   explicit static_token(std::string token);
 
-  task<result<std::string>> authorization(base::deadline by) override;
-  void rejected() override {}
+  task<result<credential>> current(base::deadline by) override;
+  void rejected(credential const&) override {}
 
  private:
-  std::string header_;
+  credential what_;
 };
 
 }  // namespace codeexec::kube

@@ -21,7 +21,7 @@ std::string_view trimmed(std::string_view text) {
 token_file::token_file(std::string path, base::clock const& clock, config_environment const& environment)
     : path_(std::move(path)), clock_(clock), environment_(environment) {}
 
-result<std::string> token_file::current() {
+result<credential> token_file::read_if_due() {
   auto const now = clock_.steady_now();
   if (!read_at_ || now - *read_at_ >= reread_after) {
     auto const text = environment_.read_file(path_);
@@ -35,11 +35,17 @@ result<std::string> token_file::current() {
     }
     read_at_ = now;
   }
-  return "Bearer " + token_;
+  return credential{"Bearer " + token_, nullptr};
 }
 
-task<result<std::string>> token_file::authorization(base::deadline) {
-  co_return current();
+task<result<credential>> token_file::current(base::deadline) {
+  auto what = read_if_due();
+  co_return what;
+}
+
+void token_file::rejected(credential const& used) {
+  // Refused requests that were sent with an older token say nothing about this one.
+  if (used.authorization == "Bearer " + token_) read_at_.reset();
 }
 
 }  // namespace codeexec::kube

@@ -12,11 +12,11 @@ class token_file final : public credentials {
  public:
   token_file(std::string path, base::clock const& clock, config_environment const& environment);
 
-  task<result<std::string>> authorization(base::deadline by) override;
-  void rejected() override { read_at_.reset(); }
+  task<result<credential>> current(base::deadline by) override;
+  void rejected(credential const& used) override;
 
  private:
-  result<std::string> current();
+  result<credential> read_if_due();
 
   std::string path_;
   base::clock const& clock_;

@@ -1,10 +1,11 @@
 // Which API server to talk to, as whom, and whom to trust: from flags, kubeconfig files or the pod we run in.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,8 +28,30 @@ struct token_identity {
 struct token_file_identity {
   std::string path;
 };
-/// What goes into the Authorization header. A client certificate is part of TLS and stands beside it.
-using identity = std::variant<no_identity, token_identity, token_file_identity>;
+/// A credential plugin: a program that prints an ExecCredential (client.authentication.k8s.io/v1 or v1beta1).
+struct exec_identity {
+  std::string api_version;  ///< what it is asked for, and must answer in
+  std::string command;      ///< with a slash: this file; else looked for in PATH
+  std::vector<std::string> args;
+  std::vector<std::pair<std::string, std::string>> env;  ///< beside our own environment
+  std::string install_hint;                              ///< for a person whose machine lacks the command
+  bool interactive = false;                              ///< it gets our standard input, and may ask a person there
+  bool provide_cluster_info = false;
+  std::string cluster_extension;  ///< JSON for spec.cluster.config; empty: none
+};
+/// What goes into the Authorization header. A client certificate is part of TLS and stands beside it; a plugin may
+/// give either or both.
+using identity = std::variant<no_identity, token_identity, token_file_identity, exec_identity>;
+
+/// An HTTP proxy to be asked for a tunnel (CONNECT), whatever the server's scheme.
+struct proxy_config {
+  std::string url;   ///< as it was written, without user and password: for messages
+  bool tls = false;  ///< https://: the connection to the proxy itself is TLS, verified by the machine's own store
+  std::string host;  ///< without the brackets of an IPv6 address
+  std::uint16_t port = 0;
+  std::string user;  ///< decoded; with `password` for Proxy-Authorization: Basic. Both empty: none is sent
+  std::string password;
+};
 
 struct cluster_config {
   std::string server;  ///< http(s)://host[:port][/path]
@@ -39,6 +62,7 @@ struct cluster_config {
   pem_source client_certificate;
   pem_source client_key;
   identity who;
+  std::optional<proxy_config> proxy;  ///< nothing: straight to the server
   /// Where all this comes from, for one log line at start: "context kind-kind of /root/.kube/config".
   std::string origin;
 };
