@@ -21,6 +21,10 @@ void read_conditions(field_reader& status, std::vector<api::Condition>& out) {
   });
 }
 
+kept_field kept_conditions() {
+  return {"conditions", {"type", "status", "observedGeneration", "lastTransitionTime", "reason", "message"}};
+}
+
 api::Condition const* find_condition(std::vector<api::Condition> const& conditions, std::string_view type) {
   for (auto const& one : conditions) {
     if (one.type == type) return &one;

@@ -12,6 +12,7 @@
 
 #include "codeexec/api/json.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/kube_core/projection.hpp"
 
 namespace codeexec::kube {
 
@@ -135,7 +136,23 @@ class field_reader {
 /// metadata is there for every object of the API, and what we key by.
 std::variant<api::ObjectMeta, api::decode_error> read_metadata(nlohmann::json const& object);
 
+/// A T from an object: its metadata, then what `read_rest(field_reader&, T&)` reads of the rest.
+template <class T, class ReadRest>
+std::variant<T, api::decode_error> decode_object(nlohmann::json const& object, ReadRest read_rest) {
+  auto metadata = read_metadata(object);
+  if (auto* const missing = std::get_if<api::decode_error>(&metadata)) return std::move(*missing);
+  T out;
+  out.metadata = std::move(std::get<api::ObjectMeta>(metadata));
+  std::optional<api::decode_error> failure;
+  field_reader root(object, "", failure);
+  read_rest(root, out);
+  if (failure) return std::move(*failure);
+  return out;
+}
+
 void read_conditions(field_reader& status, std::vector<api::Condition>& out);
+/// What read_conditions() reads.
+kept_field kept_conditions();
 api::Condition const* find_condition(std::vector<api::Condition> const& conditions, std::string_view type);
 
 }  // namespace codeexec::kube

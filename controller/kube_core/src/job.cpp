@@ -22,28 +22,34 @@ bool JobStatus::has_failed() const {
 }
 
 std::variant<Job, api::decode_error> decode_job(nlohmann::json const& object) {
-  auto metadata = read_metadata(object);
-  if (auto* const failure = std::get_if<api::decode_error>(&metadata)) return std::move(*failure);
-  Job job;
-  job.metadata = std::move(std::get<api::ObjectMeta>(metadata));
+  return decode_object<Job>(object, [](field_reader& root, Job& job) {
+    root.object("spec", [&](field_reader& spec) {
+      spec.read("suspend", job.spec.suspend);
+      spec.read("activeDeadlineSeconds", job.spec.activeDeadlineSeconds);
+    });
+    root.object("status", [&](field_reader& status) {
+      status.read("active", job.status.active);
+      status.read("succeeded", job.status.succeeded);
+      status.read("failed", job.status.failed);
+      status.read("terminating", job.status.terminating);
+      status.read("startTime", job.status.startTime);
+      status.read("completionTime", job.status.completionTime);
+      read_conditions(status, job.status.conditions);
+    });
+  });
+}
 
-  std::optional<api::decode_error> failure;
-  field_reader root(object, "", failure);
-  root.object("spec", [&](field_reader& spec) {
-    spec.read("suspend", job.spec.suspend);
-    spec.read("activeDeadlineSeconds", job.spec.activeDeadlineSeconds);
-  });
-  root.object("status", [&](field_reader& status) {
-    status.read("active", job.status.active);
-    status.read("succeeded", job.status.succeeded);
-    status.read("failed", job.status.failed);
-    status.read("terminating", job.status.terminating);
-    status.read("startTime", job.status.startTime);
-    status.read("completionTime", job.status.completionTime);
-    read_conditions(status, job.status.conditions);
-  });
-  if (failure) return std::move(*failure);
-  return job;
+projection const& job_fields() {
+  // Annotations too: ours say what a Job was made for, and nobody else writes many.
+  static projection const kept = [] {
+    auto metadata = kept_metadata();
+    metadata.below.emplace_back("annotations");
+    return projection{
+        std::move(metadata),
+        {"spec", {"suspend", "activeDeadlineSeconds"}},
+        {"status", {"active", "succeeded", "failed", "terminating", "startTime", "completionTime", kept_conditions()}}};
+  }();
+  return kept;
 }
 
 }  // namespace codeexec::kube

@@ -39,34 +39,40 @@ ContainerStatus const* PodStatus::container(std::string_view name) const {
 }
 
 std::variant<Pod, api::decode_error> decode_pod(nlohmann::json const& object) {
-  auto metadata = read_metadata(object);
-  if (auto* const failure = std::get_if<api::decode_error>(&metadata)) return std::move(*failure);
-  Pod pod;
-  pod.metadata = std::move(std::get<api::ObjectMeta>(metadata));
-
-  std::optional<api::decode_error> failure;
-  field_reader root(object, "", failure);
-  root.object("spec", [&](field_reader& spec) {
-    spec.read("nodeName", pod.spec.nodeName);
-    spec.read("runtimeClassName", pod.spec.runtimeClassName);
-  });
-  root.object("status", [&](field_reader& status) {
-    status.read("phase", pod.status.phase);
-    status.read("reason", pod.status.reason);
-    status.read("message", pod.status.message);
-    status.read("startTime", pod.status.startTime);
-    read_conditions(status, pod.status.conditions);
-    status.each("containerStatuses", [&](field_reader& one) {
-      auto& to = pod.status.containerStatuses.emplace_back();
-      one.read("name", to.name);
-      one.read("image", to.image);
-      one.read("imageID", to.imageID);
-      one.read("restartCount", to.restartCount);
-      one.object("state", [&](field_reader& state) { to.state = read_state(state); });
+  return decode_object<Pod>(object, [](field_reader& root, Pod& pod) {
+    root.object("spec", [&](field_reader& spec) {
+      spec.read("nodeName", pod.spec.nodeName);
+      spec.read("runtimeClassName", pod.spec.runtimeClassName);
+    });
+    root.object("status", [&](field_reader& status) {
+      status.read("phase", pod.status.phase);
+      status.read("reason", pod.status.reason);
+      status.read("message", pod.status.message);
+      status.read("startTime", pod.status.startTime);
+      read_conditions(status, pod.status.conditions);
+      status.each("containerStatuses", [&](field_reader& one) {
+        auto& to = pod.status.containerStatuses.emplace_back();
+        one.read("name", to.name);
+        one.read("image", to.image);
+        one.read("imageID", to.imageID);
+        one.read("restartCount", to.restartCount);
+        one.object("state", [&](field_reader& state) { to.state = read_state(state); });
+      });
     });
   });
-  if (failure) return std::move(*failure);
-  return pod;
+}
+
+projection const& pod_fields() {
+  static projection const kept{kept_metadata(),
+                               {"spec", {"nodeName", "runtimeClassName"}},
+                               {"status",
+                                {"phase",
+                                 "reason",
+                                 "message",
+                                 "startTime",
+                                 kept_conditions(),
+                                 {"containerStatuses", {"name", "image", "imageID", "restartCount", "state"}}}}};
+  return kept;
 }
 
 }  // namespace codeexec::kube

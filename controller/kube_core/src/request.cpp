@@ -86,6 +86,8 @@ request make_watch(resource const& type, std::string_view ns, watch_options cons
   query(r.target)
       .add_true("watch", true)
       .add_true("allowWatchBookmarks", options.allow_bookmarks)
+      .add_true("sendInitialEvents", options.send_initial_events)
+      .add("resourceVersionMatch", std::string_view(options.send_initial_events ? "NotOlderThan" : ""))
       .add("labelSelector", options.label_selector)
       .add("fieldSelector", options.field_selector)
       .add("resourceVersion", options.resource_version)

@@ -85,8 +85,8 @@ error_event decode_error_event(nlohmann::json const& status) {
 
 }  // namespace
 
-watch_event decode_watch_event(std::string_view line) {
-  auto document = nlohmann::json::parse(line, nullptr, false);
+watch_event decode_watch_event(std::string_view line, projection const& keep) {
+  auto document = parse_kept(line, keep);
   if (document.is_discarded()) return malformed(line, "not JSON");
   if (!document.is_object()) return malformed(line, "not an object");
 

@@ -12,6 +12,7 @@
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/meta.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/kube_core/projection.hpp"
 
 namespace codeexec::kube {
 
@@ -45,5 +46,8 @@ struct Job {
 
 /// Unknown fields are ignored, null is absent, a field of the wrong type is an error that names it.
 std::variant<Job, api::decode_error> decode_job(nlohmann::json const& object);
+
+/// What decode_job() reads, and no more.
+projection const& job_fields();
 
 }  // namespace codeexec::kube

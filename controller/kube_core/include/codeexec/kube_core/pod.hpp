@@ -12,6 +12,7 @@
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/meta.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/kube_core/projection.hpp"
 
 namespace codeexec::kube {
 
@@ -74,5 +75,8 @@ struct Pod {
 
 /// Unknown fields are ignored, null is absent, a field of the wrong type is an error that names it.
 std::variant<Pod, api::decode_error> decode_pod(nlohmann::json const& object);
+
+/// What decode_pod() reads, and no more.
+projection const& pod_fields();
 
 }  // namespace codeexec::kube

@@ -44,6 +44,9 @@ struct watch_options {
   std::string field_selector;
   std::string resource_version;
   bool allow_bookmarks = true;
+  /// A streaming list: the watch begins with the whole state, not older than resource_version (empty: the newest), as
+  /// ADDED events, whose end a bookmark marks. Servers without it refuse the request.
+  bool send_initial_events = false;
   std::chrono::seconds timeout{290};  ///< the server ends the watch after this
 };
 

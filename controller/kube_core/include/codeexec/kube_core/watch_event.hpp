@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "codeexec/kube_core/error.hpp"
+#include "codeexec/kube_core/projection.hpp"
 
 namespace codeexec::kube {
 
@@ -42,7 +43,7 @@ struct malformed_event {
 
 using watch_event = std::variant<object_event, bookmark_event, error_event, malformed_event>;
 
-/// Never throws, whatever the line holds.
-watch_event decode_watch_event(std::string_view line);
+/// Never throws, whatever the line holds. `keep` (watch_projection()) says what of the line is looked at.
+watch_event decode_watch_event(std::string_view line, projection const& keep = {});
 
 }  // namespace codeexec::kube

@@ -1,0 +1,171 @@
+#include "codeexec/kube_core/projection.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace codeexec::kube {
+namespace {
+
+using nlohmann::json;
+
+projection const* below(kept_field const& field) {
+  return field.below.empty() ? nullptr : &field.below;
+}
+
+/// nlohmann's SAX events, turned into a document of the kept fields. It never recurses, so that nesting costs no stack.
+class pruner {
+ public:
+  pruner(projection const& keep, std::string_view list, std::function<void(json&&)> const* element)
+      : root_keep_(keep.empty() ? nullptr : &keep), list_(list), element_(element) {}
+
+  json take() { return std::move(root_); }
+
+  bool null() { return value(nullptr); }
+  bool boolean(bool v) { return value(v); }
+  bool number_integer(std::int64_t v) { return value(v); }
+  bool number_unsigned(std::uint64_t v) { return value(v); }
+  bool number_float(double v, std::string const&) { return value(v); }
+  // A copy, because the lexer goes on with the buffer that it lends us.
+  bool string(std::string const& v) { return value(v); }
+  bool binary(json::binary_t&) { return false; }  // not in JSON
+
+  bool start_object(std::size_t) { return enter(json::value_t::object); }
+  bool end_object() { return leave(); }
+  bool start_array(std::size_t) { return enter(json::value_t::array); }
+  bool end_array() { return leave(); }
+
+  bool key(std::string const& name) {
+    if (dropped_depth_ > 0) return true;
+    auto const* const wanted = open_.back().keep;
+    field_keep_ = nullptr;
+    if (wanted != nullptr) {
+      auto const found =
+          std::find_if(wanted->begin(), wanted->end(), [&](kept_field const& one) { return one.name == name; });
+      drop_next_ = found == wanted->end();
+      if (drop_next_) return true;
+      field_keep_ = below(*found);
+    }
+    field_ = &(*open_.back().value)[name];
+    in_list_ = element_ != nullptr && open_.size() == 1 && name == list_;
+    return true;
+  }
+
+  bool parse_error(std::size_t, std::string const&, nlohmann::json::exception const&) { return false; }
+
+ private:
+  struct level {
+    json* value;
+    projection const* keep;  ///< of an object's fields, or of the fields of a list's elements; null: everything
+    bool handed_over;        ///< a list whose elements are not kept but handed over
+  };
+
+  /// Where the value that begins now belongs. A list's elements move when it grows, but only the last is ever open.
+  json& place() {
+    if (open_.empty()) return root_;
+    auto& in = *open_.back().value;
+    return in.is_array() ? in.emplace_back(nullptr) : *field_;
+  }
+  projection const* keep_of_place() const {
+    if (open_.empty()) return root_keep_;
+    return open_.back().value->is_array() ? open_.back().keep : field_keep_;
+  }
+
+  template <class V>
+  bool value(V const& v) {
+    if (dropped_depth_ > 0) return true;
+    if (std::exchange(drop_next_, false)) return true;
+    place() = v;
+    hand_over();
+    return true;
+  }
+
+  bool enter(json::value_t type) {
+    if (dropped_depth_ > 0 || std::exchange(drop_next_, false)) {
+      ++dropped_depth_;
+      return true;
+    }
+    auto const* const keep = keep_of_place();
+    auto& here = place();
+    here = json(type);
+    open_.push_back({&here, keep, type == json::value_t::array && std::exchange(in_list_, false)});
+    return true;
+  }
+
+  bool leave() {
+    if (dropped_depth_ > 0) {
+      --dropped_depth_;
+      return true;
+    }
+    open_.pop_back();
+    hand_over();
+    return true;
+  }
+
+  /// A value is complete; where it is an element of the list, it is somebody else's now.
+  void hand_over() {
+    if (open_.empty() || !open_.back().handed_over) return;
+    auto& list = open_.back().value->get_ref<json::array_t&>();
+    (*element_)(std::move(list.back()));
+    list.clear();
+  }
+
+  json root_;
+  projection const* root_keep_;
+  std::string_view list_;
+  std::function<void(json&&)> const* element_;
+  std::vector<level> open_;
+  std::size_t dropped_depth_ = 0;  // how deep we are in something that is not kept
+  bool drop_next_ = false;         // the value of the key that was just read is not kept
+  json* field_ = nullptr;          // where the value of that key goes otherwise
+  projection const* field_keep_ = nullptr;
+  bool in_list_ = false;  // and it is the list that is handed over
+};
+
+json parse(std::string_view text, pruner& into) {
+  bool const whole = json::sax_parse(text, &into, json::input_format_t::json, true);
+  return whole ? into.take() : json(json::value_t::discarded);
+}
+
+}  // namespace
+
+kept_field kept_metadata() {
+  return {"metadata",
+          {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+           "labels", "finalizers", "ownerReferences"}};
+}
+
+projection list_projection(projection object) {
+  if (object.empty()) return {};
+  return {{"metadata", {"resourceVersion", "continue", "remainingItemCount"}}, {"items", std::move(object)}};
+}
+
+projection watch_projection(projection object) {
+  if (object.empty()) return {};
+  // Two things stand where the object usually does: a bookmark, of which one annotation counts, and a Status. No object
+  // of the API has the fields of a Status at its top.
+  auto const metadata =
+      std::find_if(object.begin(), object.end(), [](kept_field const& one) { return one.name == "metadata"; });
+  if (metadata != object.end() && !metadata->below.empty()) {
+    bool const keeps_annotations = std::any_of(metadata->below.begin(), metadata->below.end(),
+                                               [](kept_field const& one) { return one.name == "annotations"; });
+    if (!keeps_annotations) metadata->below.push_back({"annotations", {"k8s.io/initial-events-end"}});
+  }
+  for (auto const* const field : {"kind", "message", "reason", "code", "details"})
+    object.emplace_back(field);
+  return {"type", {"object", std::move(object)}};
+}
+
+json parse_kept(std::string_view text, projection const& keep) {
+  pruner into(keep, {}, nullptr);
+  return parse(text, into);
+}
+
+json parse_kept(std::string_view text, projection const& keep, std::string_view list,
+                std::function<void(json&&)> const& element) {
+  pruner into(keep, list, &element);
+  return parse(text, into);
+}
+
+}  // namespace codeexec::kube
