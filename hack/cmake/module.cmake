@@ -1,10 +1,10 @@
-# codeexec_add_module(name [PUBLIC dep...] [PRIVATE dep...] [SRCS file...] [ASIO])
+# codeexec_add_module(name [PUBLIC dep...] [PRIVATE dep...] [SRCS file...] [ASIO|JSON])
 #
 # A layer: target codeexec_<name> from this folder, with its public headers under include/ of this folder alone. A header
 # of a layer that is not among the dependencies is not on the include path: the forbidden include does not compile.
-# ASIO layers share one precompiled header; the pure ones never see it, so that they cannot use Asio by accident.
+# ASIO layers share one precompiled header, pure ones that speak JSON another, so that they cannot use Asio by accident.
 function(codeexec_add_module name)
-  cmake_parse_arguments(ARG "ASIO" "" "PUBLIC;PRIVATE;SRCS" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO;JSON" "" "PUBLIC;PRIVATE;SRCS" ${ARGN})
   set(target codeexec_${name})
   if(ARG_SRCS)
     add_library(${target} STATIC ${ARG_SRCS})
@@ -12,6 +12,8 @@ function(codeexec_add_module name)
     target_link_libraries(${target} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} codeexec_project_options)
     if(ARG_ASIO)
       codeexec_use_asio_pch(${target})
+    elseif(ARG_JSON)
+      codeexec_use_pch(${target} json)
     endif()
   else()
     add_library(${target} INTERFACE)
@@ -46,11 +48,14 @@ function(codeexec_add_test name)
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} codeexec_project_options GTest::gmock_main GTest::gmock GTest::gtest)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} codeexec_project_options nlohmann_json::nlohmann_json GTest::gmock_main GTest::gmock GTest::gtest)
   target_compile_definitions(${name} PRIVATE ${ARG_DEFINITIONS} CODEEXEC_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              CODEEXEC_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(ARG_ASIO)
-    codeexec_use_asio_pch(${name})
+    target_link_libraries(${name} PRIVATE codeexec_asio)
+    codeexec_use_pch(${name} asio_test)
+  else()
+    codeexec_use_pch(${name} test)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60

@@ -13,14 +13,18 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 endif()
 target_link_libraries(codeexec_asio PUBLIC Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 
-if(CODEEXEC_PCH)
-  add_library(codeexec_asio_pch STATIC ${CMAKE_CURRENT_LIST_DIR}/asio_pch.cpp)
-  target_link_libraries(codeexec_asio_pch PRIVATE codeexec_asio nlohmann_json::nlohmann_json codeexec_project_options)
-  target_precompile_headers(codeexec_asio_pch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/asio_pch.hpp)
-endif()
+# Precompiled headers, each parsed once for all targets of a kind: third-party and standard headers only, which do not
+# change while one works. They make nothing visible that the target's own dependencies do not allow, since a target takes
+# the one of its kind; the lint builds without any, so that a missing include does not hide.
+function(codeexec_make_pch kind)
+  if(CODEEXEC_PCH)
+    add_library(codeexec_${kind}_pch STATIC ${PROJECT_SOURCE_DIR}/hack/cmake/pch/empty.cpp)
+    target_link_libraries(codeexec_${kind}_pch PRIVATE ${ARGN} codeexec_project_options)
+    target_precompile_headers(codeexec_${kind}_pch PRIVATE ${PROJECT_SOURCE_DIR}/hack/cmake/pch/${kind}.hpp)
+  endif()
+endfunction()
 
-function(codeexec_use_asio_pch target)
-  target_link_libraries(${target} PRIVATE codeexec_asio nlohmann_json::nlohmann_json)
+function(codeexec_use_pch target kind)
   if(CODEEXEC_PCH)
     # The compiler takes a precompiled header only with the very code model it was made with; CMake would compile a
     # program with -fPIE and a library with -fPIC.
@@ -29,6 +33,19 @@ function(codeexec_use_asio_pch target)
       set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
       target_compile_options(${target} PRIVATE -fPIC)
     endif()
-    target_precompile_headers(${target} REUSE_FROM codeexec_asio_pch)
+    target_precompile_headers(${target} REUSE_FROM codeexec_${kind}_pch)
   endif()
+endfunction()
+
+# json: pure layers. asio: those that do I/O. test and asio_test: GoogleTest besides.
+codeexec_make_pch(json nlohmann_json::nlohmann_json)
+codeexec_make_pch(asio codeexec_asio nlohmann_json::nlohmann_json)
+if(CODEEXEC_BUILD_TESTS)
+  codeexec_make_pch(test nlohmann_json::nlohmann_json GTest::gmock GTest::gtest)
+  codeexec_make_pch(asio_test codeexec_asio nlohmann_json::nlohmann_json GTest::gmock GTest::gtest)
+endif()
+
+function(codeexec_use_asio_pch target)
+  target_link_libraries(${target} PRIVATE codeexec_asio nlohmann_json::nlohmann_json)
+  codeexec_use_pch(${target} asio)
 endfunction()

@@ -1,0 +1,1 @@
+// Gives each precompiled header a target to belong to.
