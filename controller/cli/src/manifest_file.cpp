@@ -9,7 +9,7 @@
 #include "codeexec/api/names.hpp"
 #include "codeexec/cli/language.hpp"
 #include "codeexec/cli/render.hpp"
-#include "codeexec/cli/yaml.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 namespace codeexec::cli {
 
@@ -37,11 +37,11 @@ base::result<std::vector<json>> read_documents(notation how, std::string const& 
   // JSON is YAML too, but its escapes beyond U+FFFF are not.
   auto const first = text.find_first_not_of(" \t\r\n");
   if (how == notation::in_json || (first != std::string::npos && text[first] == '{')) {
-    auto value = read_json(text);
+    auto value = yaml::read_json(text);
     if (value) return std::vector<json>{std::move(*value)};
     if (how == notation::in_json) return value.error();
   }
-  return read_yaml(text);
+  return yaml::read_documents(text);
 }
 
 std::string text_of(json const& document, char const* field) {

@@ -217,7 +217,7 @@ TEST(yaml, reads_scalars_as_kubernetes_does) {
       "k: |\n  1\nl: [a, 2]\nm: {n: o}\nn: -7\np: 1.2.3\nq: 500m\nr: 2026-01-31\n");
   ASSERT_TRUE(got) << got.error().message;
   EXPECT_EQ(*got,
-            json::parse(R"({"a":1,"b":"1","c":true,"d":1.5,"e":null,"f":15,"g":31,"h":1000.0,"i":"text","j":"x\ny",
+            json::parse(R"({"a":1,"b":"1","c":true,"d":1.5,"e":null,"f":15,"g":31,"h":1000,"i":"text","j":"x\ny",
     "k":"1\n","l":["a",2],"m":{"n":"o"},"n":-7,"p":"1.2.3","q":"500m","r":"2026-01-31"})"));
 }
 
@@ -226,13 +226,15 @@ TEST(yaml, nonsense_is_an_error) {
   EXPECT_FALSE(parse_yaml("a: b: c"));
   EXPECT_FALSE(parse_yaml(std::string(1000, '[') + std::string(1000, ']')));
   EXPECT_FALSE(parse_yaml("a: 1\n---\nb: 2\n"));
+  EXPECT_FALSE(parse_yaml("a: 1\nb: 2\na: 3\n"));
   EXPECT_EQ(parse_yaml_documents("a: 1\n---\n---\nb: 2\n")->size(), 2u);
 }
 
 TEST(yaml, what_is_written_reads_back) {
   json const value =
       json::parse(R"({"a":"1","b":1,"c":"true","d":true,"e":null,"f":[],"g":{},"h":"x: y","i":"line\nline\n",
-    "j":["a",{"k":"-"}],"l":"","m":"2026-01-31T10:00:00Z","n":1.5,"o":"ünï","p":"~"})");
+    "j":["a",{"k":"-"}],"l":"","m":"2026-01-31T10:00:00Z","n":1.5,"o":"ünï","p":"~",
+    "y":"n","true":"on","1":"1_000","null":"0x1F","q":"- x","":"#"})");
   EXPECT_EQ(*parse_yaml(emit_yaml(value)), value) << emit_yaml(value);
 }
 

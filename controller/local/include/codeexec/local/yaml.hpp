@@ -1,4 +1,5 @@
-// YAML in and out as kubectl and the API mean it: JSON's data model in another spelling.
+// YAML in and out as kubectl and the API mean it: JSON's data model in another spelling. Limits and spellings are those
+// of yaml_reader; errors begin as the API's do.
 #pragma once
 
 #include <nlohmann/json.hpp>

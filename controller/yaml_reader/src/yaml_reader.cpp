@@ -1,4 +1,4 @@
-#include "codeexec/cli/yaml.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,7 +13,7 @@
 
 #include "codeexec/base/encoding.hpp"
 
-namespace codeexec::cli {
+namespace codeexec::yaml {
 
 namespace {
 
@@ -26,7 +26,7 @@ constexpr std::size_t max_bytes = 4 * 1024 * 1024;
 constexpr std::string_view core_tags = "tag:yaml.org,2002:";
 constexpr auto too_deep = "nested more than 100 levels deep";
 
-/// Stays in this file: read_yaml makes a value of it.
+/// Stays in this file: read_documents makes a value of it.
 struct unreadable {
   YAML::Mark where;
   std::string why;
@@ -100,6 +100,12 @@ bool is_not_finite(std::string_view text) {
   return is_one_of(text, std::array<std::string_view, 6>{".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"});
 }
 
+/// goyaml knows dates too, but hands them on as the text they were.
+bool looks_like_a_date(std::string_view text) {
+  auto const digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() >= 8 && std::all_of(text.begin(), text.begin() + 4, digit) && text[4] == '-' && digit(text[5]);
+}
+
 json plain(YAML::Node const& node) {
   auto const& text = node.Scalar();
   if (is_null(text)) return nullptr;
@@ -133,8 +139,7 @@ class converter {
       case YAML::NodeType::Null:
         return nullptr;
       case YAML::NodeType::Scalar:
-        bytes_ += node.Scalar().size();
-        if (bytes_ > max_bytes) throw unreadable{node.Mark(), "more than 4 MiB once its aliases are filled in"};
+        count_bytes(node);
         return scalar(node);
       case YAML::NodeType::Sequence: {
         auto list = json::array();
@@ -154,7 +159,7 @@ class converter {
     for (auto const& entry : node) {
       if (is_merge(entry.first)) continue;
       auto name = key(entry.first);
-      bytes_ += name.size();
+      count_bytes(entry.first);
       auto value = convert(entry.second, depth + 1);
       if (!object.emplace(name, std::move(value)).second) {
         throw unreadable{entry.first.Mark(), "the key \"" + name + "\" is there twice"};
@@ -169,6 +174,11 @@ class converter {
         merge(object, one, depth);
     }
     return object;
+  }
+
+  void count_bytes(YAML::Node const& scalar) {
+    bytes_ += scalar.Scalar().size();
+    if (bytes_ > max_bytes) throw unreadable{scalar.Mark(), "more than 4 MiB once its aliases are filled in"};
   }
 
   void merge(json& into, YAML::Node const& from, int depth) {
@@ -193,11 +203,12 @@ class converter {
 base::error at(YAML::Mark const& where, std::string const& why) {
   if (where.is_null()) return base::error(why);
   return base::error("line " + std::to_string(where.line + 1) + ", column " + std::to_string(where.column + 1) + ": " +
-                     why);
+                     base::repair_utf8(why));
 }
 
 /// The parser takes some control characters for the end of the text, and replaces what is no UTF-8.
 std::optional<std::string> not_a_text(std::string const& text) {
+  if (text.size() > max_bytes) return "it is longer than 4 MiB";
   if (!base::is_valid_utf8(text)) return "it is not a text in UTF-8";
   for (auto const c : text) {
     auto const u = static_cast<unsigned char>(c);
@@ -208,12 +219,13 @@ std::optional<std::string> not_a_text(std::string const& text) {
 
 }  // namespace
 
-base::result<std::vector<json>> read_yaml(std::string const& text) {
+base::result<std::vector<json>> read_documents(std::string const& text) {
   if (auto const why = not_a_text(text)) return base::error(*why);
   try {
     std::vector<json> documents;
+    converter all;  // the limits are for the documents together: a small one with aliases can be there a thousand times
     for (auto const& node : YAML::LoadAll(text)) {
-      auto value = converter().convert(node, 0);
+      auto value = all.convert(node, 0);
       if (!value.is_null()) documents.push_back(std::move(value));
     }
     return {boost::system::in_place_value, std::move(documents)};
@@ -231,11 +243,11 @@ base::result<json> read_json(std::string const& text) {
   auto const watch = [&](int depth, json::parse_event_t event, json& value) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
+    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second && wrong.empty()) {
       wrong = "the key \"" + value.get<std::string>() + "\" is there twice";
     }
     if (depth > max_depth) wrong = too_deep;
-    return true;
+    return depth <= max_depth;
   };
   try {
     auto value = json::parse(text, watch);
@@ -246,8 +258,17 @@ base::result<json> read_json(std::string const& text) {
     std::string_view what = e.what();
     what.remove_prefix(std::min(what.find("at line "), what.size()));
     if (what.empty()) return base::error("it is not JSON");
-    return base::error(std::string(what.substr(3)));
+    // It repeats what it read last, which may be half a character.
+    return base::error(base::repair_utf8(std::string(what.substr(3))));
+  } catch (json::exception const&) {
+    // The parser's only other complaint, and it says no place.
+    return base::error("it holds a number that is too large");
   }
 }
 
-}  // namespace codeexec::cli
+bool stays_text_unquoted(std::string_view word) {
+  return !is_null(word) && !as_bool(word) && !is_not_finite(word) && !as_number(word) && !looks_like_a_date(word) &&
+         word != "<<" && word != "=";
+}
+
+}  // namespace codeexec::yaml

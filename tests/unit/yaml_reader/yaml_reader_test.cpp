@@ -1,27 +1,29 @@
-#include "codeexec/cli/yaml.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
 
-namespace codeexec::cli {
+#include "codeexec/base/encoding.hpp"
+
+namespace codeexec::yaml {
 namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
 
 json value(std::string const& text) {
-  auto const documents = read_yaml("v: " + text);
+  auto const documents = read_documents("v: " + text);
   if (!documents) return "error: " + documents.error().message;
   return documents->at(0).at("v");
 }
 
 std::string error(std::string const& text) {
-  auto const documents = read_yaml(text);
+  auto const documents = read_documents(text);
   return documents ? "" : documents.error().message;
 }
 
-TEST(ReadYaml, PlainScalarsAreWhatKubectlTakesThemFor) {
+TEST(YamlReader, PlainScalarsAreWhatKubectlTakesThemFor) {
   std::pair<char const*, json> const cases[] = {
       {"", nullptr},
       {"~", nullptr},
@@ -29,6 +31,8 @@ TEST(ReadYaml, PlainScalarsAreWhatKubectlTakesThemFor) {
       {"true", true},
       {"False", false},
       {"yes", true},
+      {"y", true},
+      {"N", false},
       {"off", false},
       {"5", 5},
       {"-5", -5},
@@ -67,7 +71,7 @@ TEST(ReadYaml, PlainScalarsAreWhatKubectlTakesThemFor) {
   }
 }
 
-TEST(ReadYaml, QuotedScalarsStayStrings) {
+TEST(YamlReader, QuotedScalarsStayStrings) {
   for (auto const* text : {"5", "true", "null", "", "~", "1.5", "0x10", "yes"}) {
     EXPECT_EQ(value('"' + std::string(text) + '"'), text);
     EXPECT_EQ(value('\'' + std::string(text) + '\''), text);
@@ -76,7 +80,7 @@ TEST(ReadYaml, QuotedScalarsStayStrings) {
   EXPECT_EQ(value("'it''s'"), "it's");
 }
 
-TEST(ReadYaml, TagsDecideWhereTheyAreGiven) {
+TEST(YamlReader, TagsDecideWhereTheyAreGiven) {
   EXPECT_EQ(value("!!str 5"), "5");
   EXPECT_EQ(value("!!str null"), "null");
   EXPECT_EQ(value("!!int \"5\""), 5);
@@ -86,7 +90,7 @@ TEST(ReadYaml, TagsDecideWhereTheyAreGiven) {
   EXPECT_THAT(error("a: !mine x"), HasSubstr("!mine"));
 }
 
-TEST(ReadYaml, CodeInABlockArrivesByteForByte) {
+TEST(YamlReader, CodeInABlockArrivesByteForByte) {
   EXPECT_EQ(value("|\n  if x:\n      y()  \n\n  # not a comment\n  \tz\n"),
             "if x:\n    y()  \n\n# not a comment\n\tz\n");
   EXPECT_EQ(value("|-\n  one\n  two\n\n"), "one\ntwo");
@@ -99,25 +103,78 @@ TEST(ReadYaml, CodeInABlockArrivesByteForByte) {
   EXPECT_EQ(value("|\r\n  one\r\n  two\r\n"), "one\ntwo\n");
 }
 
-TEST(ReadYaml, DocumentsAreCountedWithoutTheEmptyOnes) {
-  EXPECT_EQ(read_yaml("")->size(), 0U);
-  EXPECT_EQ(read_yaml("# only this\n")->size(), 0U);
-  EXPECT_EQ(read_yaml("---\na: 1\n---\n# nothing\n---\n")->size(), 1U);
-  EXPECT_EQ(read_yaml("a: 1\n---\nb: 2\n")->size(), 2U);
+TEST(YamlReader, DocumentsAreCountedWithoutTheEmptyOnes) {
+  EXPECT_EQ(read_documents("")->size(), 0U);
+  EXPECT_EQ(read_documents("# only this\n")->size(), 0U);
+  EXPECT_EQ(read_documents("---\na: 1\n---\n# nothing\n---\n")->size(), 1U);
+  EXPECT_EQ(read_documents("a: 1\n---\nb: 2\n")->size(), 2U);
 }
 
-TEST(ReadYaml, AnchorsAndMergesAreFilledIn) {
-  auto const documents = read_yaml("base: &b {one: 1, two: 2}\nuse:\n  two: 3\n  <<: *b\nlist: [*b]\n");
+TEST(YamlReader, WhatKubectlDoesIsDone) {
+  // kubectl 1.32's own answers: kubectl patch --local -f FILE --type merge -p "data: {a: VALUE}" -o jsonpath={.data.a}
+  std::pair<char const*, json> const cases[] = {
+      {"Y", true},
+      {"n", false},
+      {"On", true},
+      {"0x_1F", 31},
+      {"1__0", 10},
+      {"1_", 1},
+      {"_1", "_1"},
+      {"0.", 0},
+      {"0o9", "0o9"},
+      {"09.5", 9.5},
+      {"=", "="},
+      {"<<", "<<"},
+      {"1e999", "1e999"},
+      {"/root", "/root"},
+      {"685.230_15e+03", 685230.15},
+      {"18446744073709551616", 18446744073709551616.0},
+  };
+  for (auto const& [text, expected] : cases)
+    EXPECT_EQ(value(text), expected) << text;
+  EXPECT_EQ(read_documents("{1: a, true: b, 1.5: c, 2026-01-01: d, y: e}").error().message.empty(), false);
+  EXPECT_EQ(read_documents("{1: a, 1.5: c, 2026-01-01: d, y: e}")->at(0),
+            json({{"1", "a"}, {"1.5", "c"}, {"2026-01-01", "d"}, {"true", "e"}}));
+}
+
+TEST(YamlReader, AWordStaysTextWhereItReadsBackAsItself) {
+  for (auto const* word : {"a", "yellow", "no-one", "1.2.3", "500m", "x: not asked here", "/bin/sh", "._5"})
+    EXPECT_TRUE(stays_text_unquoted(word)) << word;
+  for (auto const* word : {"",
+                           "~",
+                           "null",
+                           "y",
+                           "No",
+                           "on",
+                           "5",
+                           "-5",
+                           "0x1F",
+                           "1_000",
+                           ".5",
+                           "1e3",
+                           ".inf",
+                           "+.INF",
+                           "-.nan",
+                           "<<",
+                           "=",
+                           "2026-01-31",
+                           "2026-01-31T10:00:00Z",
+                           "true"})
+    EXPECT_FALSE(stays_text_unquoted(word)) << word;
+}
+
+TEST(YamlReader, AnchorsAndMergesAreFilledIn) {
+  auto const documents = read_documents("base: &b {one: 1, two: 2}\nuse:\n  two: 3\n  <<: *b\nlist: [*b]\n");
   ASSERT_TRUE(documents);
   EXPECT_EQ(documents->at(0)["use"], json({{"one", 1}, {"two", 3}}));
   EXPECT_EQ(documents->at(0)["list"][0]["two"], 2);
 }
 
-TEST(ReadYaml, KeysAreTexts) {
-  EXPECT_EQ(read_yaml("1: a\ntrue: b\n\"2\": c\n")->at(0), json({{"1", "a"}, {"true", "b"}, {"2", "c"}}));
+TEST(YamlReader, KeysAreTexts) {
+  EXPECT_EQ(read_documents("1: a\ntrue: b\n\"2\": c\n")->at(0), json({{"1", "a"}, {"true", "b"}, {"2", "c"}}));
 }
 
-TEST(ReadYaml, WhatCannotBeSaidInJsonIsRefusedWithItsLine) {
+TEST(YamlReader, WhatCannotBeSaidInJsonIsRefusedWithItsLine) {
   EXPECT_THAT(error("a: 1\nb: 2\na: 3\n"), HasSubstr("line 3, column 1: the key \"a\" is there twice"));
   EXPECT_THAT(error("a: .nan\n"), HasSubstr(".nan"));
   EXPECT_THAT(error("a: 1\n? [x]\n: 2\n"), HasSubstr("key"));
@@ -127,7 +184,7 @@ TEST(ReadYaml, WhatCannotBeSaidInJsonIsRefusedWithItsLine) {
   EXPECT_THAT(error("a: \"x\x04y\"\n"), HasSubstr("control"));
 }
 
-TEST(ReadYaml, NoFewLinesStandForAGigabyte) {
+TEST(YamlReader, NoFewLinesStandForAGigabyte) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {
     auto const before = "*a" + std::to_string(i - 1);
@@ -138,21 +195,33 @@ TEST(ReadYaml, NoFewLinesStandForAGigabyte) {
     bomb += "]\n";
   }
   EXPECT_THAT(error(bomb), HasSubstr("more values"));
+  // Small each, together not.
+  std::string many;
+  for (int i = 0; i < 100; ++i)
+    many += "---\na: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n" +
+            std::string("d: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n");
+  EXPECT_THAT(error(many), HasSubstr("more values"));
+  EXPECT_THAT(error("a: " + std::string(5'000'000, 'x')), HasSubstr("4 MiB"));
+  EXPECT_THAT(error("a: &a [*a, *a]\n"), testing::Not(testing::IsEmpty()));
   EXPECT_THAT(error(std::string(5000, '[')), testing::Not(testing::IsEmpty()));
   EXPECT_THAT(error("a: " + std::string(200, '[') + std::string(200, ']')), HasSubstr("100 levels"));
 }
 
-TEST(ReadJson, IsReadWithItsOwnEscapes) {
+TEST(JsonReader, IsReadWithItsOwnEscapes) {
   EXPECT_EQ(*read_json(R"({"a": "\ud83d\ude00\/"})"), json({{"a", "😀/"}}));
 }
 
-TEST(ReadJson, IsRefusedWhereItIsAmbiguousOrBroken) {
+TEST(JsonReader, IsRefusedWhereItIsAmbiguousOrBroken) {
   EXPECT_THAT(read_json(R"({"a": 1, "b": {"a": 2}, "a": 3})").error().message, HasSubstr("\"a\" is there twice"));
   EXPECT_TRUE(read_json(R"([{"a": 1}, {"a": 2}])"));
   EXPECT_THAT(read_json("{\n\"a\" 1}").error().message, HasSubstr("line 2"));
   EXPECT_FALSE(read_json(std::string(200, '[') + std::string(200, ']')));
   EXPECT_FALSE(read_json(""));
+  // The place is told in whole characters.
+  EXPECT_TRUE(base::is_valid_utf8(read_json("{\"a\":\u2028}").error().message));
+  EXPECT_THAT(read_json(R"({"a": 1e999})").error().message, HasSubstr("too large"));
+  EXPECT_THAT(read_json(std::string(300, '[')).error().message, testing::Not(testing::IsEmpty()));
 }
 
 }  // namespace
-}  // namespace codeexec::cli
+}  // namespace codeexec::yaml
