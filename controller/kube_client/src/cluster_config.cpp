@@ -1,5 +1,6 @@
 #include "codeexec/kube_client/cluster_config.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -10,9 +11,14 @@
 #include "codeexec/net/url.hpp"
 
 #include "kubeconfig.hpp"
+#include "proxy.hpp"
 
 namespace codeexec::kube {
 namespace {
+
+constexpr char const* in_cluster_origin = "the service account of this pod";
+/// No kubeconfig, certificate or token comes near; a device that never ends, named by mistake, does.
+constexpr std::size_t largest_file = 4U * 1024 * 1024;
 
 error config_error(std::string message) {
   return error(error_kind::config, std::move(message));
@@ -25,24 +31,43 @@ class search {
 
   std::string variable(std::string const& name) const { return environment_.variable(name).value_or(""); }
 
-  void tried(std::string what) { tried_ += (tried_.empty() ? "" : "; ") + std::move(what); }
+  void tried(std::string const& what) { tried_ += (tried_.empty() ? "" : "; ") + what; }
 
-  /// Every file of the list that is there, merged; nothing where none is.
+  /// Every file of the list that is there, merged; nothing where none is. The error names every file that is broken.
   base::result<std::optional<kubeconfig>> files(std::vector<std::string> const& paths) {
     std::optional<kubeconfig> merged;
+    std::string broken;
+    auto const is_broken = [&](std::string const& why) { broken += (broken.empty() ? "" : "; ") + why; };
     for (auto const& path : paths) {
       auto const text = environment_.read_file(path);
       if (!text) {
-        tried(text.error().message);
+        if (environment_.is_missing(path)) {
+          tried(text.error().message);
+        } else {
+          is_broken(text.error().message);
+        }
         continue;
       }
       auto parsed = parse_kubeconfig(*text, path);
-      if (!parsed) return parsed.error();
-      if (merged) {
+      if (!parsed) {
+        is_broken(parsed.error().message);
+      } else if (merged) {
         merge_into(*merged, std::move(*parsed));
       } else {
         merged = std::move(*parsed);
       }
+    }
+    if (!broken.empty()) return base::error(broken);
+    return merged;
+  }
+
+  /// As files(), but what says nothing at all counts as missing.
+  base::result<std::optional<kubeconfig>> files_that_say_something(std::vector<std::string> const& paths) {
+    auto merged = files(paths);
+    if (merged && *merged && (*merged)->empty()) {
+      for (auto const& path : (*merged)->files)
+        tried(path + ": is empty");
+      return std::optional<kubeconfig>();
     }
     return merged;
   }
@@ -58,19 +83,26 @@ std::vector<std::string> split(std::string const& list, char separator) {
   std::vector<std::string> parts;
   std::istringstream in(list);
   for (std::string part; std::getline(in, part, separator);) {
-    if (!part.empty()) parts.push_back(part);
+    // The first of two of the same name would win anyhow; read once, it is told of once.
+    if (!part.empty() && std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
   }
   return parts;
 }
 
 result<cluster_config> from_kubeconfig(kubeconfig const& merged, config_flags const& flags) {
-  auto resolved = resolve(merged, flags.context);
+  auto resolved = resolve(merged, flags.context, flags.person);
   if (!resolved) return config_error(resolved.error().message);
   if (!flags.server.empty()) {
     resolved->server = flags.server;
     resolved->origin += ", with --server";
   }
   return std::move(*resolved);
+}
+
+std::string trimmed(std::string const& text) {
+  constexpr char const* blank = " \n\r\t";
+  auto const begin = text.find_first_not_of(blank);
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
 /// The pod's own service account, as kubelet mounts it and as it rotates it.
@@ -86,15 +118,17 @@ result<std::optional<cluster_config>> in_cluster(search& found, config_environme
   config.server = "https://" + (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
   config.certificate_authority.file = folder + "/ca.crt";
   config.who = token_file_identity{folder + "/token"};
-  config.origin = "the service account of this pod";
+  config.origin = in_cluster_origin;
   // Its absence is told now: a pod without automountServiceAccountToken has the variables all the same.
   auto const token = environment.read_file(folder + "/token");
   if (!token) return config_error("in a pod, but without a service account token: " + token.error().message);
-  auto const own_namespace = environment.read_file(folder + "/namespace");
-  if (own_namespace && !own_namespace->empty()) {
-    auto const end = own_namespace->find_last_not_of(" \n\r\t");
-    config.namespace_ = own_namespace->substr(0, end == std::string::npos ? 0 : end + 1);
+  // client-go asks in this order, too.
+  auto own_namespace = found.variable("POD_NAMESPACE");
+  if (own_namespace.empty()) {
+    auto const mounted = environment.read_file(folder + "/namespace");
+    if (mounted) own_namespace = trimmed(*mounted);
   }
+  if (!own_namespace.empty()) config.namespace_ = own_namespace;
   return std::optional<cluster_config>(std::move(config));
 }
 
@@ -115,7 +149,7 @@ result<cluster_config> find_config(config_flags const& flags, config_environment
 
   auto const list = found.variable("KUBECONFIG");
   if (!list.empty()) {
-    auto const merged = found.files(split(list, ':'));
+    auto const merged = found.files_that_say_something(split(list, ':'));
     if (!merged) return config_error("KUBECONFIG: " + merged.error().message);
     if (*merged) return from_kubeconfig(**merged, flags);
   } else {
@@ -124,7 +158,7 @@ result<cluster_config> find_config(config_flags const& flags, config_environment
     if (home.empty()) {
       found.tried("HOME is not set");
     } else {
-      auto const merged = found.files({home + "/.kube/config"});
+      auto const merged = found.files_that_say_something({home + "/.kube/config"});
       if (!merged) return config_error(merged.error().message);
       if (*merged) return from_kubeconfig(**merged, flags);
     }
@@ -154,11 +188,17 @@ config_environment process_environment() {
     errno = 0;
     std::ifstream in(path, std::ios::binary);
     if (!in) return base::error(path + ": " + std::strerror(errno));
-    std::ostringstream text;
-    text << in.rdbuf();
+    std::string text(largest_file + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (in.bad()) return base::error(path + ": cannot be read");
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > largest_file) return base::error(path + ": is larger than 4 MiB");
     // In place: a string alone could be either side of this result.
-    return {boost::system::in_place_value, std::move(text).str()};
+    return {boost::system::in_place_value, std::move(text)};
+  };
+  environment.is_missing = [](std::string const& path) {
+    std::error_code failed;
+    return std::filesystem::status(path, failed).type() == std::filesystem::file_type::not_found;
   };
   return environment;
 }
@@ -166,11 +206,18 @@ config_environment process_environment() {
 result<cluster_config> load_config(config_flags const& flags, config_environment const& environment) {
   auto config = find_config(flags, environment);
   if (!config) return config;
+  auto const from = "the server of " + config->origin;
   auto const url = net::parse_url(config->server);
-  if (!url) return config_error("the server of " + config->origin + ": " + url.error().message);
+  if (!url) return config_error(from + ": " + url.error().message);
   if (!url->tls && !std::holds_alternative<no_identity>(config->who)) {
-    return config_error("the server of " + config->origin + " is http://: a token is not sent in clear text");
+    return config_error(from + " is http://: a credential is not sent in clear text");
   }
+  if (!config->proxy && config->origin != in_cluster_origin) {
+    auto proxy = proxy_from_environment(*url, environment.variable);
+    if (!proxy) return config_error("the proxy for " + url->to_string() + ": " + proxy.error().message);
+    config->proxy = std::move(*proxy);
+  }
+  if (config->proxy) config->origin += ", through the proxy " + config->proxy->url;
   return config;
 }
 

@@ -67,8 +67,9 @@ TEST_F(token_file_test, LastTokenServesWhileTheFileIsAwayOrEmpty) {
   EXPECT_EQ(header(), "Bearer three");
 }
 
-TEST_F(token_file_test, TokenThatWasNeverThereIsAConfigurationError) {
-  EXPECT_EQ(header(), "error: configuration: the token cannot be read: /token: No such file or directory");
+TEST_F(token_file_test, TokenThatWasNeverThereIsToldAndLookedForAgain) {
+  EXPECT_EQ(header(),
+            "error: cannot connect: getting credentials: the token cannot be read: /token: No such file or directory");
   world.files["/token"] = "late";
   EXPECT_EQ(header(), "Bearer late");
 }

@@ -14,6 +14,7 @@ namespace codeexec::testing {
 struct fake_environment {
   std::map<std::string, std::string> variables;
   std::map<std::string, std::string> files;
+  std::map<std::string, std::string> unreadable;  ///< path and why: it is there, but cannot be read
   int reads = 0;
 
   kube::config_environment get() {
@@ -24,10 +25,13 @@ struct fake_environment {
     };
     out.read_file = [this](std::string const& path) -> base::result<std::string> {
       ++reads;
+      auto const broken = unreadable.find(path);
+      if (broken != unreadable.end()) return base::error(path + ": " + broken->second);
       auto const at = files.find(path);
       if (at == files.end()) return base::error(path + ": No such file or directory");
       return {boost::system::in_place_value, at->second};
     };
+    out.is_missing = [this](std::string const& path) { return unreadable.count(path) == 0; };
     out.service_account_folder = "/sa";
     return out;
   }

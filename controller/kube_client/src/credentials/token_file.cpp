@@ -30,7 +30,7 @@ result<credential> token_file::read_if_due() {
       token_ = fresh;
     } else {
       auto const why = text ? path_ + ": is empty" : text.error().message;
-      if (token_.empty()) return error(error_kind::config, "the token cannot be read: " + why);
+      if (token_.empty()) return error(error_kind::connect, "getting credentials: the token cannot be read: " + why);
       base::log::warn("the token cannot be read again; the last one stays in use", {base::log::kv("error", why)});
     }
     read_at_ = now;

@@ -28,16 +28,23 @@ struct token_identity {
 struct token_file_identity {
   std::string path;
 };
+/// Who is at the terminal we were started from. It decides what an exec plugin may do there.
+enum class attendance {
+  nobody,     ///< a service: what a plugin writes to standard error is logged line by line; it gets a minute
+  watching,   ///< a person reads standard error, and gets ten minutes to do what a plugin says there
+  answering,  ///< and standard input is a terminal that nothing else reads: a plugin may ask
+};
+
 /// A credential plugin: a program that prints an ExecCredential (client.authentication.k8s.io/v1 or v1beta1).
 struct exec_identity {
   std::string api_version;  ///< what it is asked for, and must answer in
   std::string command;      ///< with a slash: this file; else looked for in PATH
   std::vector<std::string> args;
-  std::vector<std::pair<std::string, std::string>> env;  ///< beside our own environment
+  std::vector<std::pair<std::string, std::string>> env;  ///< beside our own environment; wins over it
   std::string install_hint;                              ///< for a person whose machine lacks the command
-  bool interactive = false;                              ///< it gets our standard input, and may ask a person there
   bool provide_cluster_info = false;
-  std::string cluster_extension;  ///< JSON for spec.cluster.config; empty: none
+  std::string cluster_extension;           ///< JSON for spec.cluster.config; empty: none
+  attendance person = attendance::nobody;  ///< `answering` only where its interactiveMode allows it
 };
 /// What goes into the Authorization header. A client certificate is part of TLS and stands beside it; a plugin may
 /// give either or both.
@@ -72,12 +79,16 @@ struct config_flags {
   std::string server;      ///< --server: a URL; alone, nothing else is read
   std::string kubeconfig;  ///< --kubeconfig: this file alone, which must exist
   std::string context;     ///< --context
+  attendance person = attendance::nobody;
 };
 
 /// What load_config() may look at, so that a test gives it a world of its own.
 struct config_environment {
   std::function<std::optional<std::string>(std::string const& name)> variable;
+  /// Whole; the error is "PATH: why". A file of more than 4 MiB is none of ours and an error.
   std::function<base::result<std::string>(std::string const& path)> read_file;
+  /// Asked where read_file() has failed: is there nothing of this name, as against something that cannot be read?
+  std::function<bool(std::string const& path)> is_missing = [](std::string const&) { return true; };
   std::string service_account_folder = "/var/run/secrets/kubernetes.io/serviceaccount";
 };
 
@@ -85,9 +96,13 @@ struct config_environment {
 config_environment process_environment();
 
 /// As kubectl looks: --server; --kubeconfig; the files of KUBECONFIG (merged, the first to name a thing wins, missing
-/// ones are skipped); ~/.kube/config; the pod's service account. A source that is there but broken ends the search.
+/// ones are skipped); ~/.kube/config; the pod's service account. Files that say nothing count as missing, a source that
+/// is there but broken ends the search.
 ///
-/// Errors: kind `config`; the message names the file, or every source that was tried, and never a secret.
+/// The proxy: the kubeconfig's proxy-url; else HTTPS_PROXY, HTTP_PROXY and NO_PROXY as kubectl reads them. The pod's
+/// own service account is the exception: those variables speak of the world outside the cluster, and are not asked.
+///
+/// Errors: kind `config`; the message names file and field, or every source that was tried, and never a secret.
 result<cluster_config> load_config(config_flags const& flags, config_environment const& environment);
 
 }  // namespace codeexec::kube

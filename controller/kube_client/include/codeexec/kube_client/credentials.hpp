@@ -9,6 +9,7 @@
 #include "codeexec/base/time.hpp"
 #include "codeexec/kube_client/client.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
+#include "codeexec/kube_client/program.hpp"
 #include "codeexec/kube_core/error.hpp"
 
 namespace codeexec::kube {
@@ -37,8 +38,8 @@ class credentials {
   credentials& operator=(credentials const&) = delete;
   virtual ~credentials() = default;
 
-  /// What to send a request with now. A coroutine, because some have to run a program. Errors: kind `config` (or
-  /// timeout, cancelled).
+  /// What to send a request with now. A coroutine, because some have to run a program. Errors: kind `connect`: nothing
+  /// was sent, and it may go better later (or timeout).
   virtual task<result<credential>> current(base::deadline by) = 0;
 
   /// The server answered 401 to a request that was sent with `used`: if that is what is remembered, it is stale, and
@@ -46,8 +47,9 @@ class credentials {
   virtual void rejected(credential const& used) = 0;
 };
 
-/// `executor` is where the client's calls run; `clock` must outlive what is returned.
+/// `executor` is where the client's calls run; `clock` must outlive what is returned; `run` starts exec plugins.
 std::unique_ptr<credentials> make_credentials(boost::asio::any_io_executor executor, cluster_config const& config,
-                                              base::clock const& clock, config_environment const& environment);
+                                              base::clock const& clock, config_environment const& environment,
+                                              program_runner run = system_programs());
 
 }  // namespace codeexec::kube
