@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "codeexec/async/cancellation.hpp"
+#include "codeexec/async/deadline.hpp"
 #include "codeexec/base/log.hpp"
 
 namespace codeexec::runtime {
@@ -90,7 +91,16 @@ kube::task<void> controller::pass(work_queue::item item, std::string reconcile_i
   std::exception_ptr failure;
   auto result = outcome::done();
   try {
-    result = co_await reconciler_.reconcile(item.key, reconcile_id);
+    auto const by = base::deadline::after(options_.pass_limit);
+    auto work = async::with_deadline(reconciler_.reconcile(item.key, reconcile_id), by);
+    auto ended = co_await std::move(work);
+    if (ended) {
+      result = std::move(*ended);
+    } else {
+      ++counters_.overruns;
+      auto const limit = std::chrono::duration_cast<std::chrono::seconds>(options_.pass_limit);
+      result = outcome::retry("the pass had not ended after " + std::to_string(limit.count()) + " s: cancelled");
+    }
   } catch (...) {
     failure = std::current_exception();
   }

@@ -43,7 +43,9 @@ reflector::reflector(kube::client& client, collection what, object_sink& sink, b
       clock_(clock),
       fsm_(policy, random),
       lines_(policy.longest_line),
-      longest_line_(policy.longest_line) {}
+      longest_line_(policy.longest_line),
+      page_keep_(kube::list_projection(what_.keep)),
+      line_keep_(kube::watch_projection(what_.keep)) {}
 
 kube::task<void> reflector::run() {
   auto next = fsm_.start(now());
@@ -94,28 +96,32 @@ kube::task<reflector::action> reflector::list(list_action a) {
   co_return std::move(*page);
 }
 
-kube::result<reflector::action> reflector::take_page(std::string const& body) {
-  auto page = kube::decode_list(body);
-  if (!page) return page.error();
-  for (auto const& object : page->items) {
+kube::result<reflector::action> reflector::take_page(std::string_view body) {
+  auto const page = kube::decode_list(body, page_keep_, [this](json&& object) {
     auto id = id_of(object);
     if (!id) {
       report_malformed(object_key(), "metadata.name: absent");
-      continue;
+      return;
     }
     auto const key = id->key;
     auto const problem = sink_.listed(std::move(*id), object);
     if (problem) report_malformed(key, problem->describe());
-  }
+  });
+  if (!page) return page.error();
   return fsm_.on_list_page(page->resource_version, page->continue_token, now());
 }
 
+void reflector::list_is_complete() {
+  sink_.list_complete();
+  log::write(missing_ ? log::level::info : log::level::debug, "listed",
+             {log::kv("resource", what_.type.plural), log::kv("namespace", what_.ns),
+              log::kv("resource_version", fsm_.resource_version())});
+  missing_ = false;
+}
+
 kube::task<reflector::action> reflector::open(watch_action a) {
-  if (a.list_complete) {
-    sink_.list_complete();
-    log::debug("listed", {log::kv("resource", what_.type.plural), log::kv("namespace", what_.ns),
-                          log::kv("resource_version", a.resource_version)});
-  }
+  if (a.list_complete) list_is_complete();
+  if (a.streamed_list) sink_.list_started();
   stream_.reset();
   lines_ = kube::line_framer(longest_line_);
   kube::watch_options options;
@@ -123,6 +129,7 @@ kube::task<reflector::action> reflector::open(watch_action a) {
   options.field_selector = what_.field_selector;
   options.resource_version = std::move(a.resource_version);
   options.timeout = a.timeout;
+  options.send_initial_events = a.streamed_list;
   auto request = kube::make_watch(what_.type, what_.ns, options);
   base::deadline const by(a.by);
   auto opened = co_await client_.open_stream(std::move(request), by);
@@ -152,7 +159,7 @@ kube::task<reflector::action> reflector::read(read_action a) {
   }
   lines_.feed(*bytes);
   action next = a;
-  while (std::holds_alternative<read_action>(next)) {
+  while (auto const* const going_on = std::get_if<read_action>(&next)) {
     auto const line = lines_.next();
     if (!line) break;
     if (line->truncated) {
@@ -160,15 +167,18 @@ kube::task<reflector::action> reflector::read(read_action a) {
       report_malformed(object_key(), e.message());
       co_return failed("watch", e, fsm_.on_watch_garbage(now()));
     }
-    if (!line->text.empty()) next = take_line(line->text);
+    if (!line->text.empty()) next = take_line(line->text, going_on->listing);
   }
   co_return next;
 }
 
-reflector::action reflector::take_line(std::string_view line) {
-  auto event = kube::decode_watch_event(line);
+reflector::action reflector::take_line(std::string_view line, bool listing) {
+  auto event = kube::decode_watch_event(line, line_keep_);
   if (auto const* const mark = std::get_if<kube::bookmark_event>(&event)) {
-    return fsm_.on_watch_bookmark(mark->resource_version);
+    auto next = fsm_.on_watch_bookmark(mark->resource_version, mark->initial_events_end);
+    auto* const going_on = std::get_if<read_action>(&next);
+    if (going_on != nullptr && std::exchange(going_on->list_complete, false)) list_is_complete();
+    return next;
   }
   if (auto const* const over = std::get_if<kube::error_event>(&event)) {
     return failed("watch", over->status, fsm_.on_watch_error_event(over->status, now()));
@@ -187,15 +197,38 @@ reflector::action reflector::take_line(std::string_view line) {
     return fsm_.on_watch_event(told.type, told.resource_version);
   }
   auto const key = id->key;
-  auto const problem = told.type == kube::event_type::deleted ? sink_.deleted(std::move(*id), told.object)
-                                                              : sink_.applied(std::move(*id), told.object);
+  decode_result problem;
+  bool const deleted = told.type == kube::event_type::deleted;
+  if (listing && deleted) {
+    sink_.unlisted(key);
+  } else if (listing) {
+    problem = sink_.listed(std::move(*id), told.object);
+  } else if (deleted) {
+    problem = sink_.deleted(std::move(*id), told.object);
+  } else {
+    problem = sink_.applied(std::move(*id), told.object);
+  }
   if (problem) report_malformed(key, problem->describe());
   return fsm_.on_watch_event(told.type, told.resource_version);
 }
 
-reflector::action reflector::failed(std::string_view doing, kube::error const& e, action next) const {
+reflector::action reflector::failed(std::string_view doing, kube::error const& e, action next) {
+  if (e.is_cancelled()) return next;
   auto const* const wait = std::get_if<wait_action>(&next);
-  if (e.is_cancelled() || wait == nullptr) return next;
+  if (wait == nullptr) {
+    log::info("the server does not stream lists, asking for pages",
+              {log::kv("resource", what_.type.plural), log::kv("namespace", what_.ns), log::kv("error", e.describe())});
+    return next;
+  }
+  if (e.is_not_found()) {
+    // Said once: an operator that is installed before its CRD waits here, maybe for long.
+    log::write(missing_ ? log::level::debug : log::level::warn,
+               "the server does not know this resource, waiting for it (is its CustomResourceDefinition installed?)",
+               {log::kv("resource", what_.type.plural), log::kv("api_version", what_.type.api_version()),
+                log::kv("namespace", what_.ns), log::kv("error", e.describe())});
+    missing_ = true;
+    return next;
+  }
   // A watch that breaks or expires is everyday life; what cannot be listed or opened needs somebody to look.
   auto const how_bad = doing == "watch" || e.is_gone() ? log::level::info : log::level::warn;
   log::write(how_bad, "reflector failed, will try again",

@@ -20,6 +20,12 @@ bool is_servers_trouble(kube::error const& e) {
   return e.http_status() == 429 || e.http_status() == 401 || e.http_status() == 403 || e.http_status() >= 502;
 }
 
+/// The answer of a server that does not stream lists: the option is unknown to it, or not enabled (422 Invalid, with
+/// sendInitialEvents or resourceVersionMatch as a forbidden field; 400 from what stands in for one).
+bool refuses_streaming(kube::error const& e) {
+  return e.kind() == kube::error_kind::api && (e.http_status() == 422 || e.http_status() == 400);
+}
+
 bool is_start_of_time(std::string_view version) {
   return version.empty() || version == "0";
 }
@@ -28,11 +34,13 @@ bool is_start_of_time(std::string_view version) {
 
 watch_counters& watch_counters::operator+=(watch_counters const& more) {
   lists += more.lists;
+  streams += more.streams;
   pages += more.pages;
   watches += more.watches;
   events += more.events;
   bookmarks += more.bookmarks;
   expired += more.expired;
+  missing += more.missing;
   failures += more.failures;
   return *this;
 }
@@ -44,11 +52,48 @@ watch_fsm::watch_fsm(watch_policy policy, base::rng random)
       backoff_(policy.backoff_initial, policy.backoff_maximum, 2.0, policy.backoff_jitter) {}
 
 watch_fsm::action watch_fsm::start(base::steady_time now) {
-  return list_first(now);
+  return begin_list(now);
+}
+
+std::chrono::seconds watch_fsm::random_watch_timeout() {
+  // Spread, so that watches that began together (an API server restarted) do not end together for ever after.
+  std::uniform_int_distribution<std::int64_t> spread(policy_.watch_timeout_min.count(),
+                                                     policy_.watch_timeout_max.count());
+  return std::chrono::seconds(spread(random_));
+}
+
+watch_fsm::action watch_fsm::begin_list(base::steady_time now) {
+  bool const streams = policy_.streaming_lists && !streaming_refused_ && broken_streams_ < policy_.streamed_list_tries;
+  return streams ? stream_list(now) : list_first(now);
+}
+
+watch_fsm::action watch_fsm::stream_list(base::steady_time now) {
+  state_ = state_of::opening;
+  initial_events_ = true;
+  ++counters_.lists;
+  ++counters_.streams;
+  watch_timeout_ = random_watch_timeout();
+  any_event_ = false;
+  watch_action a;
+  a.streamed_list = true;
+  a.timeout = watch_timeout_;
+  a.by = now + policy_.open_timeout;
+  switch (from_) {
+    case list_from::beginning:
+      if (policy_.first_list_from_cache) a.resource_version = "0";
+      break;
+    case list_from::last_version:
+      a.resource_version = version_;
+      break;
+    case list_from::newest:
+      break;
+  }
+  return a;
 }
 
 watch_fsm::action watch_fsm::list_first(base::steady_time now) {
   state_ = state_of::listing;
+  initial_events_ = false;
   listing_pages_ = false;
   list_unpaged_ = expired_continues_ >= policy_.paged_list_tries;
   ++counters_.lists;
@@ -87,11 +132,16 @@ watch_fsm::action watch_fsm::on_list_page(std::string_view resource_version, std
   ++counters_.pages;
   listing_pages_ = true;
   if (!continue_token.empty()) return list_next(continue_token, now);
+  list_is_complete(resource_version);
+  return open_watch(true, now);
+}
+
+void watch_fsm::list_is_complete(std::string_view resource_version) {
   version_ = resource_version;
   from_ = list_from::last_version;
+  broken_streams_ = 0;
   expired_continues_ = 0;
   refused_watches_ = 0;
-  return open_watch(true, now);
 }
 
 watch_fsm::action watch_fsm::on_list_error(kube::error const& e, base::steady_time now) {
@@ -104,6 +154,7 @@ watch_fsm::action watch_fsm::on_list_error(kube::error const& e, base::steady_ti
     }
     return expired(now);
   }
+  if (e.is_not_found()) return missing(now);
   if (is_version_too_large(e)) {
     from_ = list_from::newest;
   } else if (e.kind() == kube::error_kind::protocol || e.kind() == kube::error_kind::timeout) {
@@ -116,10 +167,8 @@ watch_fsm::action watch_fsm::on_list_error(kube::error const& e, base::steady_ti
 
 watch_fsm::action watch_fsm::open_watch(bool list_complete, base::steady_time now) {
   state_ = state_of::opening;
-  // Spread, so that watches that began together (an API server restarted) do not end together for ever after.
-  std::uniform_int_distribution<std::int64_t> spread(policy_.watch_timeout_min.count(),
-                                                     policy_.watch_timeout_max.count());
-  watch_timeout_ = std::chrono::seconds(spread(random_));
+  initial_events_ = false;
+  watch_timeout_ = random_watch_timeout();
   synthetic_events_ = is_start_of_time(version_);
   any_event_ = false;
   watch_action a;
@@ -135,16 +184,26 @@ watch_fsm::action watch_fsm::on_watch_opened(base::steady_time now) {
   state_ = state_of::watching;
   ++counters_.watches;
   opened_ = now;
-  read_by_ = now + watch_timeout_ + policy_.idle_margin;
+  read_by_ = now + (initial_events_ ? policy_.streamed_list_timeout : watch_timeout_ + policy_.idle_margin);
   return read_on();
 }
 
 watch_fsm::action watch_fsm::on_watch_refused(kube::error const& e, base::steady_time now) {
   assert(state_ == state_of::opening);
   if (e.is_gone()) return expired(now);
+  if (e.is_not_found()) return missing(now);
   if (is_version_too_large(e)) {
     from_ = list_from::newest;
     return fail(resume_with::list, now, e.retry_after());
+  }
+  if (initial_events_) {
+    if (refuses_streaming(e)) {
+      streaming_refused_ = true;
+      return list_first(now);
+    }
+    // A server that cannot be reached, or is busy, says nothing about whether it streams.
+    if (is_servers_trouble(e)) return fail(resume_with::list, now, e.retry_after());
+    return stream_broke(now, e.retry_after());
   }
   if (!is_servers_trouble(e) && ++refused_watches_ >= policy_.refused_watch_tries) {
     // Perhaps the version is one this server never had (a restored backup). A new list finds out.
@@ -156,7 +215,7 @@ watch_fsm::action watch_fsm::on_watch_refused(kube::error const& e, base::steady
 }
 
 watch_fsm::action watch_fsm::read_on() const {
-  return read_action{read_by_};
+  return read_action{read_by_, initial_events_, false};
 }
 
 watch_fsm::action watch_fsm::on_watch_event(kube::event_type type, std::string_view resource_version) {
@@ -164,17 +223,27 @@ watch_fsm::action watch_fsm::on_watch_event(kube::event_type type, std::string_v
   any_event_ = true;
   refused_watches_ = 0;
   ++counters_.events;
+  // Of a streamed list no version counts but that of the mark at its end.
+  if (initial_events_) return read_on();
   // Whatever is not an addition comes after the list that such a watch begins with.
   if (type != kube::event_type::added) synthetic_events_ = false;
   if (!resource_version.empty() && !synthetic_events_) version_ = resource_version;
   return read_on();
 }
 
-watch_fsm::action watch_fsm::on_watch_bookmark(std::string_view resource_version) {
+watch_fsm::action watch_fsm::on_watch_bookmark(std::string_view resource_version, bool initial_events_end) {
   assert(state_ == state_of::watching);
   any_event_ = true;
   refused_watches_ = 0;
   ++counters_.bookmarks;
+  if (initial_events_) {
+    if (!initial_events_end) return read_on();
+    initial_events_ = false;
+    synthetic_events_ = false;
+    list_is_complete(resource_version);
+    read_by_ = opened_ + watch_timeout_ + policy_.idle_margin;
+    return read_action{read_by_, false, true};
+  }
   synthetic_events_ = false;
   if (!resource_version.empty()) version_ = resource_version;
   return read_on();
@@ -184,12 +253,14 @@ watch_fsm::action watch_fsm::on_watch_error_event(kube::error const& e, base::st
   assert(state_ == state_of::watching);
   if (e.is_gone()) return expired(now);
   if (is_version_too_large(e)) from_ = list_from::newest;
+  if (initial_events_) return stream_broke(now, e.retry_after());
   // The stream said nothing about which changes it left out: start over from a list.
   return fail(resume_with::list, now, e.retry_after());
 }
 
 watch_fsm::action watch_fsm::on_watch_garbage(base::steady_time now) {
   assert(state_ == state_of::watching);
+  if (initial_events_) return stream_broke(now);
   // Not from a cache: it may still stand before the change that was lost, and would lead back to the same line.
   from_ = list_from::newest;
   return fail(resume_with::list, now);
@@ -197,19 +268,35 @@ watch_fsm::action watch_fsm::on_watch_garbage(base::steady_time now) {
 
 watch_fsm::action watch_fsm::on_watch_ended(base::steady_time now) {
   assert(state_ == state_of::watching);
+  if (initial_events_) return stream_broke(now);
   if (!any_event_ && now - opened_ < policy_.very_short_watch) return fail(resume_with::watch, now);
   return open_watch(false, now);
 }
 
 watch_fsm::action watch_fsm::on_watch_broken(kube::error const& e, base::steady_time now) {
   assert(state_ == state_of::watching);
-  return fail(resume_with::watch, now, e.retry_after());
+  if (!initial_events_) return fail(resume_with::watch, now, e.retry_after());
+  // Events came or not, the mark did not: as from a server that took the request for an ordinary watch.
+  if (e.is_timeout()) streaming_refused_ = true;
+  return stream_broke(now, e.retry_after());
+}
+
+watch_fsm::action watch_fsm::stream_broke(base::steady_time now, std::optional<std::chrono::seconds> retry_after) {
+  ++broken_streams_;
+  return fail(resume_with::list, now, retry_after);
 }
 
 watch_fsm::action watch_fsm::expired(base::steady_time now) {
   ++counters_.expired;
   from_ = list_from::newest;
   return fail(resume_with::list, now);
+}
+
+watch_fsm::action watch_fsm::missing(base::steady_time now) {
+  ++counters_.missing;
+  auto wait = std::get<wait_action>(fail(resume_with::list, now));
+  wait.delay = std::min(wait.delay, policy_.missing_poll);
+  return wait;
 }
 
 watch_fsm::action watch_fsm::fail(resume_with next, base::steady_time now,
@@ -226,7 +313,7 @@ watch_fsm::action watch_fsm::fail(resume_with next, base::steady_time now,
 
 watch_fsm::action watch_fsm::on_wait_over(base::steady_time now) {
   assert(state_ == state_of::waiting);
-  return resume_ == resume_with::list ? list_first(now) : open_watch(false, now);
+  return resume_ == resume_with::list ? begin_list(now) : open_watch(false, now);
 }
 
 }  // namespace codeexec::runtime

@@ -222,6 +222,24 @@ TEST_F(Controller, FloodOfPassesThatNeverWaitLetsOtherWorkHaveItsTurn) {
   EXPECT_LT(finished_before_the_post, 1000U);
 }
 
+TEST_F(Controller, PassThatHangsIsCancelledAndTriedAgainWhileOthersGoOn) {
+  controller_options options;
+  options.pass_limit = 20ms;
+  options.concurrency = 1;
+  work.gate.reset();
+  start(options);
+  add("stuck");
+  ASSERT_TRUE(until([&] { return !work.cancelled.empty(); }));
+  EXPECT_THAT(work.cancelled[0], "ns/stuck");
+  work.gate.set();
+  add("other");
+  ASSERT_TRUE(until([&] { return work.finished.size() >= 2; }));
+  EXPECT_THAT(work.finished, ::testing::UnorderedElementsAre("ns/stuck", "ns/other"));
+  EXPECT_GE(loop->counters().overruns, 1U);
+  EXPECT_EQ(loop->counters().exceptions, 0U);
+  ASSERT_TRUE(until([&] { return loop->in_flight() == 0; }));
+}
+
 TEST_F(Controller, StopFinishesWhatIsUnderWayAndTakesNothingNew) {
   controller_options options;
   options.concurrency = 2;

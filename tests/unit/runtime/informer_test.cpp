@@ -318,5 +318,124 @@ TEST_F(Informer, StopsAtOnceWhileItBacksOff) {
   EXPECT_EQ(group.size(), 0U);
 }
 
+std::string const end_of_list =
+    R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"500","annotations":{"k8s.io/initial-events-end":"true"}}}})";
+
+class StreamingInformer : public Informer {
+ protected:
+  static informer_options options() {
+    auto o = Informer::options();
+    o.policy.streaming_lists = true;
+    return o;
+  }
+};
+
+TEST_F(StreamingInformer, ListComesThroughTheWatchAndIsShownWhenItIsWhole) {
+  auto const stream = client.will_open();
+  start(options());
+  ASSERT_EQ(client.calls().size(), 1U);
+  EXPECT_THAT(last_target(), HasSubstr("sendInitialEvents=true"));
+  EXPECT_THAT(last_target(), HasSubstr("resourceVersionMatch=NotOlderThan"));
+  EXPECT_THAT(last_target(), HasSubstr("allowWatchBookmarks=true"));
+  EXPECT_THAT(last_target(), Not(HasSubstr("resourceVersion=")));
+  stream->push_line(event("ADDED", object("a", "1", "red")));
+  stream->push_line(event("ADDED", object("b", "2", 42)));
+  settle();
+  EXPECT_FALSE(pods->has_synced());
+  EXPECT_EQ(pods->objects().size(), 0U);
+  stream->push_line(end_of_list);
+  settle();
+  EXPECT_TRUE(pods->has_synced());
+  EXPECT_EQ(color("a"), "red");
+  EXPECT_EQ(pods->malformed(), 1U);
+  stream->push_line(event("MODIFIED", object("a", "501", "green")));
+  settle();
+  EXPECT_EQ(color("a"), "green");
+  EXPECT_EQ(lists(), 0U) << "no request but the watch";
+}
+
+TEST_F(StreamingInformer, WhatHappensDuringTheListIsPartOfIt) {
+  auto const stream = client.will_open();
+  start(options());
+  for (auto const& line : {event("ADDED", object("a", "1", "red")), event("ADDED", object("b", "2", "blue")),
+                           event("MODIFIED", object("a", "3", "green")), event("DELETED", object("b", "4", "blue")),
+                           event("ADDED", object("c", "5", "white")), event("DELETED", object("c", "6", "white")),
+                           event("ADDED", object("c", "7", "black")), end_of_list}) {
+    stream->push_line(line);
+  }
+  settle();
+  EXPECT_EQ(color("a"), "green");
+  EXPECT_EQ(color("b"), "gone");
+  EXPECT_EQ(color("c"), "black");
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre("ns/a added", "ns/c added"));
+}
+
+TEST_F(StreamingInformer, RelistFindsWhatWasDeletedUnseen) {
+  auto const stream = client.will_open();
+  start(options());
+  stream->push_line(event("ADDED", object("a", "1", "red")));
+  stream->push_line(event("ADDED", object("b", "2", "blue")));
+  stream->push_line(end_of_list);
+  stream->push_line(expired_event);
+  auto const second = client.will_open();
+  ASSERT_TRUE(until([&] { return second->is_open(); }));
+  EXPECT_EQ(color("a"), "red") << "the old state stands until the new one is whole";
+  second->push_line(event("ADDED", object("b", "2", "blue")));
+  second->push_line(end_of_list);
+  settle();
+  EXPECT_EQ(color("a"), "gone");
+  EXPECT_EQ(color("b"), "blue");
+}
+
+TEST_F(StreamingInformer, ServerWithoutItIsListedInPages) {
+  client.will_refuse_open(kube::error::from_status(
+      422, R"json({"kind":"Status","reason":"Invalid","message":"sendInitialEvents: Forbidden","code":422})json"));
+  client.will_send(page({object("a", "1", "red")}, "100"));
+  auto const stream = client.will_open();
+  start(options());
+  EXPECT_TRUE(pods->has_synced());
+  EXPECT_EQ(color("a"), "red");
+  EXPECT_THAT(last_target(), HasSubstr("resourceVersion=100"));
+  EXPECT_THAT(last_target(), Not(HasSubstr("sendInitialEvents")));
+}
+
+TEST_F(StreamingInformer, ResourceThatIsDefinedLaterIsWaitedFor) {
+  for (int i = 0; i < 3; ++i)
+    client.will_refuse_open(kube::error::from_status(404, "404 page not found"));
+  auto const stream = client.will_open();
+  start(options());
+  ASSERT_TRUE(until([&] { return stream->is_open(); }));
+  stream->push_line(event("ADDED", object("a", "1", "red")));
+  stream->push_line(end_of_list);
+  settle();
+  EXPECT_EQ(color("a"), "red");
+  EXPECT_EQ(pods->counters().missing, 3U);
+}
+
+TEST_F(StreamingInformer, ObjectsReachTheDecoderWithoutWhatItDoesNotRead) {
+  auto o = options();
+  o.keep = {{"metadata", {"name", "namespace", "uid", "resourceVersion"}}, {"spec", {"color"}}};
+  o.type = kube::pods;
+  std::vector<std::string> seen;
+  informer<thing> pruned(
+      io.get_executor(), client, std::move(o),
+      [&](json const& object) {
+        seen.push_back(object.dump());
+        return decode_thing(object);
+      },
+      base::system_clock(), base::rng(1));
+  auto full = object("a", "1", "red");
+  full["metadata"]["managedFields"] = json::array({{{"manager", "kubectl"}}});
+  full["spec"]["containers"] = json::array({1, 2, 3});
+  auto const stream = client.will_open();
+  pruned.start(group);
+  stream->push_line(event("ADDED", full));
+  stream->push_line(end_of_list);
+  ASSERT_TRUE(until([&] { return pruned.has_synced(); }));
+  EXPECT_THAT(seen, ElementsAre(object("a", "1", "red").dump()));
+  group.stop();
+  testing::run_coro(io, group.join());
+}
+
 }  // namespace
 }  // namespace codeexec::runtime

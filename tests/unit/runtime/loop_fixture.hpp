@@ -41,9 +41,10 @@ class loop_fixture : public ::testing::Test {
     io.poll();
   }
 
-  /// Backoffs of about a millisecond, so that tests of what comes after them need not wait.
+  /// Backoffs of about a millisecond, so that tests of what comes after them need not wait; lists in pages.
   static watch_policy quick() {
     watch_policy policy;
+    policy.streaming_lists = false;
     policy.backoff_initial = std::chrono::milliseconds(1);
     policy.backoff_maximum = std::chrono::milliseconds(2);
     return policy;

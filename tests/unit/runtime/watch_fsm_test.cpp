@@ -18,9 +18,15 @@ kube::error const expired = status(410, "Expired");
 kube::error const broken(kube::error_kind::connection, "reset by peer");
 kube::error const silent(kube::error_kind::timeout, "deadline passed");
 
-class WatchFsm : public ::testing::Test {
+watch_policy paged() {
+  watch_policy policy;
+  policy.streaming_lists = false;
+  return policy;
+}
+
+class WatchFsmFixture : public ::testing::Test {
  protected:
-  WatchFsm() { next = fsm.start(now); }
+  explicit WatchFsmFixture(watch_policy policy) : fsm(policy, base::rng(3)) { next = fsm.start(now); }
 
   list_action list() const {
     EXPECT_TRUE(std::holds_alternative<list_action>(next)) << "not about to list";
@@ -34,12 +40,21 @@ class WatchFsm : public ::testing::Test {
     EXPECT_TRUE(std::holds_alternative<wait_action>(next)) << "does not back off";
     return std::holds_alternative<wait_action>(next) ? std::get<wait_action>(next).delay : 0ms;
   }
+  read_action read() const {
+    EXPECT_TRUE(std::holds_alternative<read_action>(next)) << "does not read";
+    return std::holds_alternative<read_action>(next) ? std::get<read_action>(next) : read_action{};
+  }
   bool is_reading() const { return std::holds_alternative<read_action>(next); }
 
   void page(std::string_view version, std::string_view token = "") { next = fsm.on_list_page(version, token, now); }
   void opened() { next = fsm.on_watch_opened(now); }
   void event(event_type type, std::string_view version) { next = fsm.on_watch_event(type, version); }
   void bookmark(std::string_view version) { next = fsm.on_watch_bookmark(version); }
+  void end_of_list(std::string_view version) { next = fsm.on_watch_bookmark(version, true); }
+  static std::chrono::milliseconds wait_of(watch_fsm::action const& action) {
+    EXPECT_TRUE(std::holds_alternative<wait_action>(action));
+    return std::holds_alternative<wait_action>(action) ? std::get<wait_action>(action).delay : 0ms;
+  }
   void wait_over() {
     now += wait();
     next = fsm.on_wait_over(now);
@@ -50,8 +65,20 @@ class WatchFsm : public ::testing::Test {
   }
 
   base::steady_time now = base::steady_time{} + 1h;
-  watch_fsm fsm{watch_policy{}, base::rng(3)};
+  watch_fsm fsm;
   watch_fsm::action next;
+};
+
+/// Lists in pages.
+class WatchFsm : public WatchFsmFixture {
+ protected:
+  WatchFsm() : WatchFsmFixture(paged()) {}
+};
+
+/// Lists through the watch.
+class WatchFsmStreaming : public WatchFsmFixture {
+ protected:
+  WatchFsmStreaming() : WatchFsmFixture(watch_policy{}) {}
 };
 
 TEST_F(WatchFsm, FirstListReadsTheNewestStateSoThatARestartedOperatorDoesNotActOnThePast) {
@@ -62,7 +89,7 @@ TEST_F(WatchFsm, FirstListReadsTheNewestStateSoThatARestartedOperatorDoesNotActO
 }
 
 TEST_F(WatchFsm, FirstListComesFromTheCacheWhereThePolicySaysSo) {
-  watch_policy policy;
+  auto policy = paged();
   policy.first_list_from_cache = true;
   watch_fsm cached(policy, base::rng(3));
   auto const first = std::get<list_action>(cached.start(now));
@@ -326,11 +353,153 @@ TEST_F(WatchFsm, PagesTooLargeForTheClientBecomeSmaller) {
   EXPECT_EQ(list().limit, 1);
 }
 
+TEST_F(WatchFsm, CollectionThatDoesNotExistYetIsAskedForEveryFewSeconds) {
+  for (int i = 0; i < 20; ++i) {
+    next = fsm.on_list_error(status(404, "NotFound"), now);
+    EXPECT_LE(wait(), 5s);
+    wait_over();
+    EXPECT_TRUE(list().first_page);
+  }
+  EXPECT_GT(wait_of(fsm.on_list_error(broken, now)), 20s) << "other failures still back off";
+  EXPECT_EQ(fsm.counters().missing, 20U);
+}
+
+TEST_F(WatchFsm, CollectionThatIsTakenAwayIsListedAnewOnceItIsBack) {
+  watching_from("100");
+  now += 300s;
+  next = fsm.on_watch_ended(now);
+  next = fsm.on_watch_refused(status(404, "NotFound"), now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+}
+
+TEST_F(WatchFsmStreaming, ListComesThroughTheWatchAndNothingElseIsAsked) {
+  EXPECT_TRUE(watch().streamed_list);
+  EXPECT_FALSE(watch().list_complete);
+  EXPECT_EQ(watch().resource_version, "") << "the newest state";
+  auto const timeout = watch().timeout;
+  auto const began = now;
+  opened();
+  EXPECT_TRUE(read().listing);
+  event(event_type::added, "20");
+  event(event_type::added, "10");
+  EXPECT_TRUE(read().listing);
+  EXPECT_FALSE(read().list_complete);
+  end_of_list("500");
+  EXPECT_TRUE(read().list_complete);
+  EXPECT_FALSE(read().listing);
+  EXPECT_EQ(read().by, began + timeout + 30s) << "the same watch goes on";
+  event(event_type::modified, "501");
+  EXPECT_FALSE(read().list_complete) << "said once";
+  now += timeout;
+  next = fsm.on_watch_ended(now);
+  EXPECT_FALSE(watch().streamed_list);
+  EXPECT_EQ(watch().resource_version, "501");
+  EXPECT_EQ(fsm.counters().lists, 1U);
+  EXPECT_EQ(fsm.counters().streams, 1U);
+}
+
+TEST_F(WatchFsmStreaming, NoVersionWithinTheListIsAPlaceToResumeFrom) {
+  opened();
+  event(event_type::added, "20");
+  event(event_type::modified, "21");
+  event(event_type::deleted, "22");
+  bookmark("23");
+  EXPECT_EQ(fsm.resource_version(), "");
+  next = fsm.on_watch_broken(broken, now);
+  wait_over();
+  EXPECT_TRUE(watch().streamed_list) << "the list starts again";
+  EXPECT_EQ(watch().resource_version, "");
+}
+
+TEST_F(WatchFsmStreaming, ServerWithoutItIsAskedForPagesAtOnceAndNeverForAStreamAgain) {
+  for (int const code : {422, 400}) {
+    watch_fsm fresh(watch_policy{}, base::rng(1));
+    fresh.start(now);
+    next = fresh.on_watch_refused(
+        status(code, code == 422 ? "Invalid" : "BadRequest",
+               "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is "
+               "forbidden for watch unless sendInitialEvents is provided"),
+        now);
+    EXPECT_TRUE(list().first_page);
+    EXPECT_EQ(list().limit, 500);
+    next = fresh.on_list_page("100", "", now);
+    next = fresh.on_watch_opened(now);
+    next = fresh.on_watch_error_event(expired, now);
+    now += wait();
+    next = fresh.on_wait_over(now);
+    EXPECT_TRUE(list().first_page);
+    EXPECT_EQ(fresh.counters().streams, 1U);
+    EXPECT_EQ(fresh.counters().failures, 1U) << "being refused is no failure";
+  }
+}
+
+TEST_F(WatchFsmStreaming, ServerThatNeverMarksTheEndIsAskedForPages) {
+  auto const began = now;
+  opened();
+  event(event_type::added, "20");
+  EXPECT_EQ(read().by, began + 120s);
+  now += 120s;
+  next = fsm.on_watch_broken(silent, now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+}
+
+TEST_F(WatchFsmStreaming, StreamThatBreaksOffTwiceIsTriedAsPagesAndAsAStreamTheNextTime) {
+  opened();
+  next = fsm.on_watch_broken(broken, now);
+  wait_over();
+  EXPECT_TRUE(watch().streamed_list);
+  opened();
+  next = fsm.on_watch_garbage(now);
+  wait_over();
+  EXPECT_TRUE(list().first_page);
+  page("100");
+  EXPECT_TRUE(watch().list_complete);
+  opened();
+  next = fsm.on_watch_error_event(expired, now);
+  wait_over();
+  EXPECT_TRUE(watch().streamed_list);
+}
+
+TEST_F(WatchFsmStreaming, ServerInTroubleIsNotTakenForOneThatCannotStream) {
+  for (int i = 0; i < 10; ++i) {
+    next = fsm.on_watch_refused(i % 2 == 0 ? status(503, "ServiceUnavailable") : status(429, "TooManyRequests"), now);
+    wait_over();
+    EXPECT_TRUE(watch().streamed_list);
+  }
+  next = fsm.on_watch_refused(kube::error::from_status(429, "slow down", 17s), now);
+  EXPECT_GE(wait(), 17s);
+}
+
+TEST_F(WatchFsmStreaming, RelistIsNotOlderThanWhatWasSeenAndNewestOnceThatHasExpired) {
+  opened();
+  end_of_list("500");
+  next = fsm.on_watch_error_event(status(500, "InternalError"), now);
+  wait_over();
+  EXPECT_EQ(watch().resource_version, "500");
+  opened();
+  end_of_list("600");
+  next = fsm.on_watch_error_event(expired, now);
+  wait_over();
+  EXPECT_TRUE(watch().streamed_list);
+  EXPECT_EQ(watch().resource_version, "");
+}
+
+TEST_F(WatchFsmStreaming, CollectionThatDoesNotExistYetIsWaitedFor) {
+  for (int i = 0; i < 10; ++i) {
+    next = fsm.on_watch_refused(status(404, "NotFound"), now);
+    EXPECT_LE(wait(), 5s);
+    wait_over();
+    EXPECT_TRUE(watch().streamed_list);
+  }
+}
+
 /// A server and its faults over simulated time.
 class simulation {
  public:
-  simulation(std::uint64_t seed, double faults)
-      : random_(seed), faults_(faults), fsm_(watch_policy{}, base::rng(seed)) {}
+  simulation(std::uint64_t seed, double faults, bool streams)
+      : random_(seed), faults_(faults), fsm_(streams ? watch_policy{} : paged(), base::rng(seed)) {}
 
   void run(std::chrono::minutes time) {
     auto const end = now_ + time;
@@ -393,7 +562,9 @@ class simulation {
   }
   watch_fsm::action watch(watch_action const& a) {
     now_ += 5ms;
-    EXPECT_TRUE(known_.contains(a.resource_version)) << "a version that no server ever said: " << a.resource_version;
+    EXPECT_TRUE(known_.contains(a.resource_version) || (a.streamed_list && a.resource_version.empty()))
+        << "a version that no server ever said: " << a.resource_version;
+    listed_events_left_ = a.streamed_list ? static_cast<int>(random_() % 20) : -1;
     if (fault()) return fsm_.on_watch_refused(random_() % 2 == 0 ? expired : status(503, "ServiceUnavailable"), now_);
     ends_ = now_ + a.timeout;
     next_bookmark_ = now_ + 60s;
@@ -412,6 +583,18 @@ class simulation {
         default:
           return fsm_.on_watch_ended(now_);
       }
+    }
+    EXPECT_EQ(a.listing, listed_events_left_ >= 0);
+    if (listed_events_left_ > 0) {
+      --listed_events_left_;
+      ++events;
+      // A version of these is never one to resume from.
+      return fsm_.on_watch_event(event_type::added, "synthetic");
+    }
+    if (listed_events_left_ == 0) {
+      listed_events_left_ = -1;
+      ++bookmarks;
+      return fsm_.on_watch_bookmark(version(), true);
     }
     auto const gap = std::chrono::milliseconds(random_() % 30'000);
     if (now_ + gap >= ends_) {
@@ -437,15 +620,17 @@ class simulation {
   std::set<std::string> known_;
   std::string token_;
   int pages_left_ = 0;
+  int listed_events_left_ = -1;
   int steps_ = 0;
 };
 
 TEST(WatchFsmOverTwoHours, HealthyServerIsListedOnceAndNeverAgain) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
-    simulation two_hours(seed, 0.0);
+    simulation two_hours(seed, 0.0, seed % 2 == 0);
     two_hours.run(120min);
     auto const& c = two_hours.counters();
     ASSERT_EQ(c.lists, 1U);
+    ASSERT_EQ(c.streams, seed % 2 == 0 ? 1U : 0U);
     ASSERT_EQ(c.failures, 0U);
     ASSERT_EQ(two_hours.waits, 0);
     // 7200 s in watches of 300 s to 600 s.
@@ -458,7 +643,7 @@ TEST(WatchFsmOverTwoHours, HealthyServerIsListedOnceAndNeverAgain) {
 
 TEST(WatchFsmOverTwoHours, NoFaultStopsItSpinsItOrMakesItInventAVersion) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
-    simulation two_hours(seed, 0.02 * static_cast<double>(1 + seed % 10));
+    simulation two_hours(seed, 0.02 * static_cast<double>(1 + seed % 10), seed % 3 != 0);
     two_hours.run(120min);
     ASSERT_FALSE(::testing::Test::HasFailure()) << "seed " << seed;
     auto const& c = two_hours.counters();

@@ -59,8 +59,8 @@ class reconciler {
 
   /// One pass: level-based (the key says which object, never what happened to it), idempotent, and never run twice at
   /// once for one key. `reconcile_id` names the pass in log lines. Passes of different keys interleave at each
-  /// co_await. Cancelled (terminal) only where a stop's grace period has run out. An exception is a bug: it is logged,
-  /// counted and treated as retry().
+  /// co_await. Cancelled (terminal) only where a stop's grace period or controller_options::pass_limit has run out. An
+  /// exception is a bug: it is logged, counted and treated as retry().
   virtual kube::task<outcome> reconcile(object_key key, std::string reconcile_id) = 0;
 };
 
@@ -68,6 +68,9 @@ struct controller_options {
   std::string name = "codeexecution";  ///< in log lines and task names
   /// Passes under way at once. Many, since a pass mostly waits for the API server.
   std::size_t concurrency = 64;
+  /// A pass that takes longer hangs: it is cancelled, logged, and tried again after the key's backoff. Far longer than
+  /// the deadlines of a pass's requests add up to.
+  std::chrono::steady_clock::duration pass_limit = std::chrono::minutes(2);
   work_queue::options queue;
   /// Called when the loop itself fails, which is a bug: nothing would be reconciled any more, so stop the program.
   async::task_group::failure_handler on_failure;
@@ -78,6 +81,7 @@ struct controller_counters {
   std::uint64_t requeues = 0;    ///< outcome::requeue_after
   std::uint64_t retries = 0;     ///< outcome::retry
   std::uint64_t exceptions = 0;  ///< passes that threw: bugs
+  std::uint64_t overruns = 0;    ///< passes that were cancelled at their time limit; retried, and so counted there too
 };
 
 /// Lifetime: reconciler, clock and informers outlive it; await stop() before it is destroyed.

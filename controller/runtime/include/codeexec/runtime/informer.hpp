@@ -2,6 +2,7 @@
 // namespaces.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <functional>
 #include <memory>
@@ -47,6 +48,7 @@ struct informer_options {
   std::vector<std::string> namespaces;  ///< none: all
   std::string label_selector;
   std::string field_selector;
+  kube::projection keep;  ///< what of an object the decoder reads; empty: all of it
   watch_policy policy;
 };
 
@@ -62,7 +64,7 @@ class informer final : public informer_base {
       : informer_base(executor, std::string(options.type.plural)), decode_(std::move(decode)) {
     if (options.namespaces.empty()) options.namespaces.emplace_back();
     for (auto& ns : options.namespaces) {
-      collection what{options.type, std::move(ns), options.label_selector, options.field_selector};
+      collection what{options.type, std::move(ns), options.label_selector, options.field_selector, options.keep};
       base::rng own(random());
       scopes_.push_back(std::make_unique<scope>(*this, client, std::move(what), clock, options.policy, own));
     }
@@ -105,6 +107,7 @@ class informer final : public informer_base {
     void list_started() override {
       listed_.clear();
       unreadable_.clear();
+      changed_meanwhile_ = false;
     }
     decode_result listed(object_id id, nlohmann::json const& object) override {
       auto decoded = owner_.decode_(object);
@@ -115,7 +118,13 @@ class informer final : public informer_base {
       listed_.emplace_back(std::move(id), share(std::move(decoded)));
       return std::nullopt;
     }
+    void unlisted(object_key const& key) override {
+      listed_.emplace_back(object_id(key, {}, {}), nullptr);
+      std::erase(unreadable_, key);
+      changed_meanwhile_ = true;
+    }
     void list_complete() override {
+      if (changed_meanwhile_) keep_last_states();
       owner_.store_.replace(ns_, std::exchange(listed_, {}), std::exchange(unreadable_, {}));
       if (std::exchange(synced_, true)) return;
       if (--owner_.unsynced_ == 0) owner_.set_synced();
@@ -139,10 +148,19 @@ class informer final : public informer_base {
       return std::make_shared<T const>(std::move(std::get<T>(decoded)));
     }
 
+    /// Of several states of one object the last; of one that ends deleted, none.
+    void keep_last_states() {
+      std::unordered_set<object_key> seen;
+      auto const superseded = [&seen](auto const& one) { return !seen.insert(one.first.key).second || !one.second; };
+      auto const kept = std::remove_if(listed_.rbegin(), listed_.rend(), superseded);
+      listed_.erase(listed_.begin(), kept.base());
+    }
+
     informer& owner_;
     std::string ns_;
     std::vector<std::pair<object_id, typename store<T>::pointer>> listed_;
     std::vector<object_key> unreadable_;
+    bool changed_meanwhile_ = false;  // an object was listed more than once, or deleted while the list was streamed
     bool synced_ = false;
     reflector source;
   };

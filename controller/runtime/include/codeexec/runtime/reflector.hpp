@@ -13,6 +13,7 @@
 #include "codeexec/base/time.hpp"
 #include "codeexec/kube_client/client.hpp"
 #include "codeexec/kube_core/line_framer.hpp"
+#include "codeexec/kube_core/projection.hpp"
 #include "codeexec/kube_core/resource.hpp"
 #include "codeexec/runtime/store.hpp"
 #include "codeexec/runtime/watch_fsm.hpp"
@@ -33,7 +34,10 @@ class object_sink {
 
   /// A list begins (again): what was listed before and not completed is void.
   virtual void list_started() = 0;
+  /// Of two states of one object the later counts.
   virtual decode_result listed(object_id id, nlohmann::json const& object) = 0;
+  /// It was deleted while it was listed.
+  virtual void unlisted(object_key const& key) = 0;
   /// What was listed since list_started() is all there is.
   virtual void list_complete() = 0;
   virtual decode_result applied(object_id id, nlohmann::json const& object) = 0;
@@ -47,6 +51,7 @@ struct collection {
   std::string ns;  ///< empty: every namespace
   std::string label_selector;
   std::string field_selector;
+  kube::projection keep;  ///< what of an object the sink reads (pod_fields() and its like); empty: all of it
 };
 
 /// Lifetime: the client, the sink and the clock outlive run(). Thread: the client's executor.
@@ -70,10 +75,12 @@ class reflector {
   kube::task<action> open(watch_action a);
   kube::task<action> read(read_action a);
   /// The page's items to the sink.
-  kube::result<action> take_page(std::string const& body);
-  action take_line(std::string_view line);
+  kube::result<action> take_page(std::string_view body);
+  /// `listing`: the line belongs to a streamed list.
+  action take_line(std::string_view line, bool listing);
+  void list_is_complete();
   /// Logs what failed and how long `next` waits; returns `next`.
-  action failed(std::string_view doing, kube::error const& e, action next) const;
+  action failed(std::string_view doing, kube::error const& e, action next);
   void report_malformed(object_key const& key, std::string_view problem);
   base::steady_time now() const { return clock_.steady_now(); }
 
@@ -85,6 +92,9 @@ class reflector {
   std::unique_ptr<kube::byte_stream> stream_;
   kube::line_framer lines_;
   std::size_t longest_line_;
+  kube::projection page_keep_;
+  kube::projection line_keep_;
+  bool missing_ = false;  // the server has no such collection, and the log says so
   std::uint64_t malformed_ = 0;
 };
 
