@@ -1,6 +1,7 @@
 // What the operator knows of one kind of object: the newest state of each, shared and never changed.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <functional>
 #include <memory>
@@ -48,7 +49,8 @@ class store {
  public:
   using pointer = std::shared_ptr<T const>;
   using handler = std::function<void(change<T> const&)>;
-  /// The values under which an object is found again: the UIDs of its owners, say.
+  /// The values under which an object is found again: the UIDs of its owners, say. Each value once an object, and each
+  /// shared by few: what is filed under one value is searched from end to end when an object leaves it.
   using index_function = std::function<std::vector<std::string>(T const&)>;
 
   store() = default;
@@ -84,12 +86,9 @@ class store {
   /// The objects which the index `name` files under `value`, in no order.
   std::vector<pointer> find(std::string const& name, std::string const& value) const {
     std::vector<pointer> out;
-    auto const& keys = indices_.at(name).keys;
-    auto const found = keys.find(value);
-    if (found == keys.end()) return out;
-    out.reserve(found->second.size());
-    for (auto const& key : found->second)
-      out.push_back(objects_.at(key).object);
+    auto const [begin, end] = indices_.at(name).filed.equal_range(value);
+    for (auto at = begin; at != end; ++at)
+      out.push_back(at->second->object);
     return out;
   }
 
@@ -157,23 +156,23 @@ class store {
   using entries = std::unordered_map<object_key, entry>;
   struct index {
     index_function values_of;
-    std::unordered_map<std::string, std::unordered_set<object_key>> keys;
+    /// Entries stay where they are while they are in `objects_`: unordered_map never moves its nodes.
+    std::unordered_multimap<std::string, entry const*> filed;
   };
 
   void set(typename entries::iterator at, std::string uid, std::string resource_version, pointer object) {
     at->second = entry{std::move(uid), std::move(resource_version), std::move(object)};
     for (auto& [name, one] : indices_) {
       for (auto& value : one.values_of(*at->second.object))
-        one.keys[std::move(value)].insert(at->first);
+        one.filed.emplace(std::move(value), &at->second);
     }
   }
   void unfile(typename entries::iterator at) {
     for (auto& [name, one] : indices_) {
       for (auto const& value : one.values_of(*at->second.object)) {
-        auto const found = one.keys.find(value);
-        if (found == one.keys.end()) continue;
-        found->second.erase(at->first);
-        if (found->second.empty()) one.keys.erase(found);
+        auto const [begin, end] = one.filed.equal_range(value);
+        auto const mine = std::find_if(begin, end, [&](auto const& filed) { return filed.second == &at->second; });
+        if (mine != end) one.filed.erase(mine);
       }
     }
   }
