@@ -6,6 +6,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/api/validate.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 namespace codeexec::execution {
 
@@ -230,16 +231,26 @@ config read_config(YAML::Node const& root) {
   return to;
 }
 
+/// A key may hold anything in quotes; what is logged about it is one line.
+std::string in_one_line(std::string message) {
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') c = ' ';
+  }
+  return message;
+}
+
 }  // namespace
 
-base::result<config> parse_config(std::string_view yaml) {
+base::result<config> parse_config(std::string_view content) {
+  std::string const text(content);
+  if (auto const good = yaml::check(text); !good) return base::error(in_one_line(good.error().message));
   try {
-    std::vector<YAML::Node> const documents = YAML::LoadAll(std::string(yaml));
+    std::vector<YAML::Node> const documents = YAML::LoadAll(text);
     if (documents.empty()) return config{};
     if (documents.size() > 1) return base::error("one YAML document expected, got " + std::to_string(documents.size()));
     return read_config(documents.front());
   } catch (config_error const& e) {
-    return base::error(e.message);
+    return base::error(in_one_line(e.message));
   } catch (YAML::Exception const& e) {
     // The library's own text begins "yaml-cpp: error at line 1, column 2: ".
     std::string message = e.msg;
@@ -247,7 +258,7 @@ base::result<config> parse_config(std::string_view yaml) {
       message =
           "line " + std::to_string(e.mark.line + 1) + ", column " + std::to_string(e.mark.column + 1) + ": " + message;
     }
-    return base::error(message);
+    return base::error(in_one_line(std::move(message)));
   }
 }
 

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <utility>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/encoding.hpp"
@@ -24,6 +26,7 @@ constexpr int max_depth = 100;
 constexpr std::size_t max_values = 200'000;
 constexpr std::size_t max_bytes = 4 * 1024 * 1024;
 constexpr std::string_view core_tags = "tag:yaml.org,2002:";
+constexpr auto too_many = "more values than a manifest can have";
 constexpr auto too_deep = "nested more than 100 levels deep";
 
 /// Stays in this file: read_documents makes a value of it.
@@ -133,7 +136,7 @@ class converter {
  public:
   json convert(YAML::Node const& node, int depth) {
     if (depth > max_depth) throw unreadable{node.Mark(), too_deep};
-    if (++values_ > max_values) throw unreadable{node.Mark(), "more values than a manifest can have"};
+    if (++values_ > max_values) throw unreadable{node.Mark(), too_many};
     switch (node.Type()) {
       case YAML::NodeType::Undefined:
       case YAML::NodeType::Null:
@@ -217,10 +220,66 @@ std::optional<std::string> not_a_text(std::string const& text) {
   return std::nullopt;
 }
 
+/// yaml-cpp 0.7 does not step over a "," that belongs to no list: it sees an empty document there, and another, until
+/// the memory is gone. Here the text is gone through once before any of it is kept, and a document that begins where
+/// the one before it began ends the reading.
+class progress_watch final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(YAML::Mark const& mark) override {
+    if (seen_ && mark.pos == last_) throw unreadable{mark, "something here belongs to no document"};
+    seen_ = true;
+    last_ = mark.pos;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(YAML::Mark const& mark, YAML::anchor_t) override { count(mark); }
+  void OnAlias(YAML::Mark const& mark, YAML::anchor_t) override { count(mark); }
+  void OnScalar(YAML::Mark const& mark, std::string const&, YAML::anchor_t, std::string const&) override {
+    count(mark);
+  }
+  void OnSequenceStart(YAML::Mark const& mark, std::string const&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    count(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(YAML::Mark const& mark, std::string const&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    count(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void count(YAML::Mark const& mark) {
+    // Keys count as values here, which is why there may be twice as many.
+    if (++values_ > 2 * max_values) throw unreadable{mark, too_many};
+  }
+
+  bool seen_ = false;
+  int last_ = 0;
+  std::size_t values_ = 0;
+};
+
+void go_through(std::string const& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  progress_watch watch;
+  while (parser.HandleNextDocument(watch)) {
+  }
+}
+
 }  // namespace
 
-base::result<std::vector<json>> read_documents(std::string const& text) {
+base::result<void> check(std::string const& text) {
   if (auto const why = not_a_text(text)) return base::error(*why);
+  try {
+    go_through(text);
+    return {};
+  } catch (YAML::Exception const& e) {
+    return at(e.mark, e.msg);
+  } catch (unreadable const& e) {
+    return at(e.where, e.why);
+  }
+}
+
+base::result<std::vector<json>> read_documents(std::string const& text) {
+  if (auto const good = check(text); !good) return good.error();
   try {
     std::vector<json> documents;
     converter all;  // the limits are for the documents together: a small one with aliases can be there a thousand times

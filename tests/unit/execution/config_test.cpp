@@ -107,5 +107,13 @@ TEST(Config, BrokenYamlIsASentenceToo) {
   EXPECT_FALSE(error_of("---\n---\n").empty());
 }
 
+TEST(Config, WhatIsWrongIsOneLineThatCanBeShown) {
+  EXPECT_NE(error_of("requireSandbox: true\n---\n,").find("line 3, column 1"), std::string::npos);
+  EXPECT_EQ(error_of("cl\xff\xff: 1\n"), "it is not a text in UTF-8");
+  auto const message = error_of("\"a\\nb\\x7f\": 1\n");
+  EXPECT_NE(message.find("a b : unknown key"), std::string::npos) << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
 }  // namespace
 }  // namespace codeexec::execution

@@ -207,6 +207,15 @@ TEST(YamlReader, NoFewLinesStandForAGigabyte) {
   EXPECT_THAT(error("a: " + std::string(200, '[') + std::string(200, ']')), HasSubstr("100 levels"));
 }
 
+TEST(YamlReader, ACommaThatBelongsToNothingDoesNotFillTheMemory) {
+  for (auto const* text : {",", "a: 1\n---\n,", "{\"a\": 1},", "[],\n", "\"status{\",", "--- a\n...\n, b"}) {
+    EXPECT_FALSE(read_documents(text)) << text;
+    EXPECT_FALSE(check(text)) << text;
+  }
+  EXPECT_THAT(error(","), HasSubstr("line 1, column 1"));
+  EXPECT_TRUE(check("a: 1\n---\n---\n...\n---\nb: 2\n"));
+}
+
 TEST(JsonReader, IsReadWithItsOwnEscapes) {
   EXPECT_EQ(*read_json(R"({"a": "\ud83d\ude00\/"})"), json({{"a", "😀/"}}));
 }

@@ -23,6 +23,10 @@ namespace codeexec::yaml {
 /// "line 3, column 1: the key "a" is there twice". It may quote the text.
 base::result<std::vector<nlohmann::json>> read_documents(std::string const& text);
 
+/// Whether yaml-cpp gets through `text`, for those who need its nodes and their places: YAML::LoadAll() by itself fills
+/// the memory on a text like ",". Bounds the text, not what its aliases stand for.
+base::result<void> check(std::string const& text);
+
 /// One JSON document under the same rules: no key twice, not nested without measure.
 base::result<nlohmann::json> read_json(std::string const& text);
 
