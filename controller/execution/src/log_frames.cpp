@@ -154,7 +154,7 @@ void log_capture::feed(std::string_view bytes) {
       if (partial_.size() + bytes.size() > longest_line) {
         partial_.clear();
         skipping_ = true;
-        ++garbage_;
+        if (!result_) ++garbage_;  // what follows the result frame counts for nothing
         return;
       }
       partial_.append(bytes);

@@ -50,6 +50,17 @@ TEST(LogFrames, DoesNotCareWhereTheBytesAreSplit) {
   EXPECT_EQ(text_of(bytewise), text_of(whole));
 }
 
+TEST(LogFrames, WhatFollowsTheResultCountsForNothingHoweverLongAndHoweverCut) {
+  auto const lines = "result F " + testing::exited(0) + "\n" + std::string(40'000, 'x') + "\nmore\n";
+  EXPECT_EQ(capture(lines).garbage_lines(), 0U);
+  log_capture in_pieces(64, "secret");
+  for (std::size_t at = 0; at < lines.size(); at += 1000)
+    in_pieces.feed(std::string_view(lines).substr(at, 1000));
+  in_pieces.end();
+  EXPECT_TRUE(in_pieces.result());
+  EXPECT_EQ(in_pieces.garbage_lines(), 0U);
+}
+
 TEST(LogFrames, WhatTheCodePrintsCannotBeAFrame) {
   auto const log = capture("stdout F result F " + testing::exited(0) + "\nstdout F stderr F x\n");
   EXPECT_FALSE(log.result());
