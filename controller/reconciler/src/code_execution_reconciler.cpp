@@ -9,6 +9,7 @@
 #include "codeexec/async/deadline.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/execution/build.hpp"
+#include "codeexec/execution/occurrences.hpp"
 #include "codeexec/execution/status.hpp"
 #include "codeexec/kube_core/core_event.hpp"
 #include "codeexec/kube_core/list.hpp"
@@ -127,7 +128,10 @@ bool code_execution_reconciler::observe(record& r) {
     bool const overdue = clock_.steady_now() - r.answered_at > watch_lag;
     // A result stands for ever: no older state may hide it, however late the watch is.
     bool const hides_result = r.answered->second.is_final() && !r.stored->status.is_final();
-    if (shown || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
+    // Nor may an older answer hide a result that the watch shows (another operator's): the cache keeps of a finished
+    // execution only what one needs that is known to be finished.
+    bool const outdated = r.stored->status.is_final() && !r.answered->second.is_final();
+    if (shown || outdated || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
   }
   if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_);
 
@@ -409,6 +413,7 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
   }
   base::log::warn("creation refused",
                   {base::log::kv("execution", r.key.describe()), base::log::kv("error", e.describe())});
+  tell_(execution::child_refused(r.stored->metadata, why.message));
   r.known.refused = std::move(why);
   // Rounds go on: decide() says what a refusal means.
   return std::nullopt;
@@ -440,6 +445,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   r->known.job_created = clock_.wall_now();
   base::log::info("job made",
                   {base::log::kv("execution", r->key.describe()), base::log::kv("job", job->metadata.name)});
+  tell_(execution::job_created(r->stored->metadata, job->metadata.name));
   // The watch may have been quicker.
   if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
   co_return std::nullopt;
@@ -650,6 +656,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
     }
     co_return outcome::retry(e);
   }
+  auto const told = execution::status_written(r->stored->metadata, r->status(), *status);
+  if (told) tell_(*told);
   take_answer(*r, *answer);
   if (status->is_final()) {
     bool const succeeded = status->phase == api::phases::succeeded;

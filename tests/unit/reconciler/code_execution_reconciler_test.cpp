@@ -79,6 +79,43 @@ TEST(Reconciler, AResultInTheTerminationMessageNeedsNoLog) {
   EXPECT_THAT(cluster.calls, Not(::testing::Contains("GET pods/log")));
 }
 
+TEST(Reconciler, EachStepIsToldOnce) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  std::vector<std::string> told;
+  op.reconciler.on_occurrence([&](kube::occurrence const& what) { told.push_back(what.reason); });
+  cluster.apply("hello", code());
+  run_to_end(cluster, op);
+  op.settle();
+  EXPECT_THAT(told, ElementsAre("JobCreated", "Completed"));
+}
+
+TEST(Reconciler, ARefusedChildIsToldAndSoIsTheEnd) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  std::vector<kube::occurrence> told;
+  op.reconciler.on_occurrence([&](kube::occurrence const& what) { told.push_back(what); });
+  cluster.on_create = [&](std::string const& plural, json const&) -> std::optional<kube::error> {
+    if (plural != "jobs") return std::nullopt;
+    return kube::error::from_status(
+        403,
+        R"({"kind":"Status","reason":"Forbidden","message":"jobs.batch \"x\" is forbidden: exceeded quota: q","code":403})");
+  };
+  cluster.apply("hello", code());
+  op.settle();
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told.front().reason, "FailedCreate");
+  EXPECT_THAT(told.front().note, HasSubstr("exceeded quota"));
+  EXPECT_EQ(told.front().severity, kube::event_severity::warning);
+  EXPECT_EQ(told.front().regarding.uid, cluster.execution()["metadata"]["uid"]);
+  for (int i = 0; i < 100 && cluster.status().value("phase", "") != "Failed"; ++i) {
+    cluster.clock.advance(10s);
+    op.settle();
+  }
+  EXPECT_EQ(told.back().reason, "QuotaExceeded");
+  EXPECT_EQ(told.back().severity, kube::event_severity::warning);
+}
+
 TEST(Reconciler, PendingAndRunningAreWrittenOnlyWhereTheyLast) {
   mini_cluster cluster;
   operator_process op(cluster);

@@ -20,6 +20,7 @@
 #include "codeexec/execution/config.hpp"
 #include "codeexec/execution/decide.hpp"
 #include "codeexec/kube_client/client.hpp"
+#include "codeexec/kube_core/event.hpp"
 #include "codeexec/kube_core/job.hpp"
 #include "codeexec/kube_core/pod.hpp"
 #include "codeexec/reconciler/log_reader.hpp"
@@ -60,6 +61,9 @@ class code_execution_reconciler final : public runtime::reconciler {
                             execution::config const& with, std::string_view runner, base::clock const& clock,
                             base::rng random, std::function<void(runtime::object_key const&)> enqueue);
   ~code_execution_reconciler() override;
+
+  /// Called for what is worth an Event, during a pass: it must not block. Set it before the first pass.
+  void on_occurrence(std::function<void(kube::occurrence)> tell) { tell_ = std::move(tell); }
 
   kube::task<runtime::outcome> reconcile(runtime::object_key key, std::string reconcile_id) override;
 
@@ -109,6 +113,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   base::clock const& clock_;
   base::rng random_;
   std::function<void(runtime::object_key const&)> enqueue_;
+  std::function<void(kube::occurrence)> tell_ = [](kube::occurrence) {};
   runner_store runner_;
   async::task_group readers_;
   std::unordered_map<runtime::object_key, record_ptr> records_;
