@@ -16,7 +16,8 @@ constexpr char const* footer =
 as in CODEEXEC_LOG_LEVEL=debug. A flag wins over its variable.
 
 Which API server: --server; else --kubeconfig; else the files of $KUBECONFIG, merged as kubectl does; else
-~/.kube/config; else the service account of the pod it runs in.
+~/.kube/config; else the service account of the pod it runs in. The proxy: the kubeconfig's proxy-url; else HTTPS_PROXY
+(HTTP_PROXY for http:// servers) and NO_PROXY, except for the pod's own service account.
 
 It needs the CodeExecution CRD (crds/codeexecution.yaml) and rights on codeexecutions, jobs, configmaps, pods, pods/log
 and events. Signals: SIGTERM and SIGINT finish what is under way and exit 0; a second one exits at once. Running

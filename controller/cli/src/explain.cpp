@@ -47,6 +47,11 @@ explanation explain(kube::error const& e, attempt const& what) {
   auto const which = std::string(
       "\nCheck that it runs, and that this is the cluster you mean: --context, --kubeconfig and $KUBECONFIG choose "
       "it.");
+  constexpr std::string_view no_credentials = "getting credentials: ";
+  if (e.message().starts_with(no_credentials)) {
+    auto const why = printable(std::string_view(e.message()).substr(no_credentials.size()));
+    return {"cannot get credentials for " + at_server(what) + ": " + why, infrastructure};
+  }
   switch (e.kind()) {
     case kube::error_kind::connect:
       return {"cannot reach " + at_server(what) + ": " + said + which, infrastructure};

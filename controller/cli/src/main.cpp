@@ -1,5 +1,6 @@
 // kubectl-codeexec: the command line. Puts the parts together and hands the exit code to the shell.
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -68,7 +69,26 @@ struct work {
   nlohmann::json object;
 };
 
-kube::task<void> perform(session* in, work todo, int* exit_code) {
+/// Who is there to read and answer what a credential plugin says. Code that comes on standard input keeps it.
+kube::attendance person_at(command const& what) {
+  if (::isatty(STDERR_FILENO) == 0) return kube::attendance::nobody;
+  auto const* const to_run = std::get_if<run_options>(&what);
+  auto const stdin_is_taken = to_run != nullptr && (to_run->file == "-" || to_run->stdin_ == stdin_choice::always);
+  return stdin_is_taken || ::isatty(STDIN_FILENO) == 0 ? kube::attendance::watching : kube::attendance::answering;
+}
+
+/// As long as a plugin may take with a person before it.
+constexpr std::chrono::minutes log_in_time{10};
+
+kube::task<void> perform(session* in, kube::rest_client* client, work todo, int* exit_code) {
+  auto const by = base::deadline::after(log_in_time);
+  auto const logged_in = co_await client->log_in(by);
+  if (!logged_in) {
+    auto const code = report(*in, logged_in.error(), "", "");
+    *exit_code = std::holds_alternative<run_options>(todo.line.what) ? code : exit_codes::failure;
+    co_await in->out.flush();
+    co_return;
+  }
   if (auto* const to_run = std::get_if<run_options>(&todo.line.what)) {
     *exit_code = co_await run(*in, std::move(*to_run), std::move(todo.object));
   } else if (auto* const to_get = std::get_if<get_options>(&todo.line.what)) {
@@ -90,6 +110,7 @@ int talk_to_the_cluster(work todo, std::string program) {
   flags.server = wanted.server;
   flags.kubeconfig = wanted.kubeconfig;
   flags.context = wanted.context;
+  flags.person = person_at(todo.line.what);
   auto config = kube::load_config(flags, kube::process_environment());
   attempt what;
   what.program = program;
@@ -118,7 +139,7 @@ int talk_to_the_cluster(work todo, std::string program) {
              seeded(),           std::move(program),
              config->namespace_, config->server,
              wanted.context,     todo.line.quiet};
-  top.spawn("command", perform(&in, std::move(todo), &exit_code));
+  top.spawn("command", perform(&in, client->get(), std::move(todo), &exit_code));
   loop.run();
   if (loop.stopped() && (top.size() != 0 || children.size() != 0)) out.leave_at_once(exit_codes::infrastructure);
   return exit_code;

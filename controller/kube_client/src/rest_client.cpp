@@ -159,6 +159,7 @@ class rest_client::impl {
     return {};
   }
 
+  static task<result<void>> log_in(std::shared_ptr<impl> self, base::deadline by);
   static task<result<std::string>> send(std::shared_ptr<impl> self, request r, base::deadline by);
   static task<result<std::unique_ptr<net::response_stream>>> open(std::shared_ptr<impl> self, request r,
                                                                   base::deadline by);
@@ -171,6 +172,12 @@ class rest_client::impl {
   std::string user_agent_;
   net::http_client http_;
 };
+
+task<result<void>> rest_client::impl::log_in(std::shared_ptr<impl> self, base::deadline by) {
+  auto const proof = co_await self->credentials_->current(by);
+  if (!proof) co_return proof.error();
+  co_return result<void>();
+}
 
 task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, request r, base::deadline by) {
   auto const call = describe_call(r);
@@ -276,6 +283,10 @@ task<result<std::unique_ptr<byte_stream>>> as_byte_stream(task<result<std::uniqu
   co_return std::move(stream);
 }
 }  // namespace
+
+task<result<void>> rest_client::log_in(base::deadline by) {
+  return cancelled_as_value(impl::log_in(impl_, by));
+}
 
 task<result<std::string>> rest_client::send(request r, base::deadline by) {
   return cancelled_as_value(impl::send(impl_, std::move(r), by));

@@ -61,7 +61,9 @@ result<net::tls_context> tls_source::poll(std::shared_ptr<client_certificate con
   options.certificate_pem = certificate ? certificate->certificate_pem : std::string();
   options.key_pem = certificate ? certificate->key_pem : std::string();
   auto context = net::make_client_tls(options);
-  if (!context) return error(error_kind::config, "the credential plugin's certificate: " + context.error().message);
+  if (!context)
+    return error(error_kind::connect,
+                 "getting credentials: the credential plugin's certificate: " + context.error().message);
   given_ = certificate;
   in_use_ = std::move(options);
   return std::move(*context);

@@ -19,7 +19,7 @@ class tls_source {
 
   /// Another context where a file has changed since, or where `certificate` is another object than last time; else
   /// null. Looks at files at most once a minute; those that cannot be used now leave the context in use as it is, and
-  /// are looked at again. Errors: kind `config`: `certificate` is unusable.
+  /// are looked at again. Errors: kind `connect`: `certificate` is unusable.
   result<net::tls_context> poll(std::shared_ptr<client_certificate const> const& certificate);
 
  private:

@@ -41,6 +41,18 @@ TEST(Explain, RejectedCredentials) {
   EXPECT_EQ(told.exit_code, 125);
 }
 
+TEST(Explain, APluginThatFailsIsNotAServerThatIsDown) {
+  attempt what;
+  what.server = "https://a";
+  kube::error const e(kube::error_kind::connect,
+                      "getting credentials: exec: executable aws not found\napt install awscli");
+  auto const told = explain(e, what);
+  EXPECT_EQ(
+      told.text,
+      "cannot get credentials for the API server at https://a: exec: executable aws not found apt install awscli");
+  EXPECT_EQ(told.exit_code, 126);
+}
+
 TEST(Explain, AMissingRightIsQuotedFromTheServer) {
   auto const told = said(
       403,

@@ -105,6 +105,11 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return out;
 }
 
+/// Then it stays in our process group: the terminal's Ctrl-C ends both of us, and it may read there.
+bool shares_terminal(program const& what) {
+  return what.stdin_is_ours || what.stderr_is_ours;
+}
+
 /// errno, or 0 and the process.
 int spawn(program const& what, descriptor const& out, descriptor const& err, pid_t& pid) {
   spawn_instructions how;
@@ -125,7 +130,7 @@ int spawn(program const& what, descriptor const& out, descriptor const& err, pid
   ::posix_spawnattr_setsigdefault(&how.attributes, &defaults);
   ::posix_spawnattr_setsigmask(&how.attributes, &none);
   int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
-  if (!what.stdin_is_ours) {
+  if (!shares_terminal(what)) {
     flags |= POSIX_SPAWN_SETPGROUP;
     ::posix_spawnattr_setpgroup(&how.attributes, 0);
   }
@@ -177,7 +182,7 @@ class run : public std::enable_shared_from_this<run> {
   }
 
  private:
-  void signal(int number) const { ::kill(what_.stdin_is_ours ? pid_ : -pid_, number); }
+  void signal(int number) const { ::kill(shares_terminal(what_) ? pid_ : -pid_, number); }
 
   void look_again() {
     timer_.expires_after(pause_);

@@ -16,9 +16,9 @@ struct program {
   std::string command;  ///< without a slash it is looked for in PATH
   std::vector<std::string> args;
   std::vector<std::pair<std::string, std::string>> env;  ///< wins over our own environment, which it gets otherwise
-  /// It gets our standard input and stays in our process group, so that a terminal serves both of us. Else it reads
-  /// nothing, and a Ctrl-C does not reach it.
-  bool stdin_is_ours = false;
+  /// Either puts it into our process group, so that a terminal serves both of us and a Ctrl-C ends both. Else it has
+  /// one of its own, which is ended with it where it is ended.
+  bool stdin_is_ours = false;  ///< else it reads nothing
   bool stderr_is_ours = false;
   std::chrono::milliseconds limit{60'000};
 };

@@ -33,6 +33,10 @@ class rest_client final : public client {
                                                      config_environment environment = process_environment());
   ~rest_client() override;
 
+  /// Gets the credential that the first request needs. For a program with a person before it: what a plugin asks of
+  /// them takes longer than a request may. Cancellable (terminal).
+  task<result<void>> log_in(base::deadline by);
+
   task<result<std::string>> send(request r, base::deadline by) override;
   task<result<std::unique_ptr<byte_stream>>> open_stream(request r, base::deadline by) override;
 
