@@ -1,5 +1,6 @@
 // Exec plugins as real programs: what they get, how they end, and what becomes of their credentials on the wire.
-#include <boost/asio/steady_timer.hpp>
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -14,7 +15,6 @@
 namespace {
 using namespace codeexec::testing;
 using codeexec::base::deadline;
-using codeexec::kube::attendance;
 using codeexec::kube::error_kind;
 using codeexec::kube::exec_identity;
 using codeexec::kube::program;
