@@ -62,6 +62,18 @@ std::chrono::seconds watch_fsm::random_watch_timeout() {
   return std::chrono::seconds(spread(random_));
 }
 
+std::string watch_fsm::list_version() const {
+  switch (from_) {
+    case list_from::beginning:
+      return policy_.first_list_from_cache ? "0" : "";
+    case list_from::last_version:
+      return version_;
+    case list_from::newest:
+      break;
+  }
+  return {};
+}
+
 watch_fsm::action watch_fsm::begin_list(base::steady_time now) {
   bool const streams = policy_.streaming_lists && !streaming_refused_ && broken_streams_ < policy_.streamed_list_tries;
   return streams ? stream_list(now) : list_first(now);
@@ -78,16 +90,7 @@ watch_fsm::action watch_fsm::stream_list(base::steady_time now) {
   a.streamed_list = true;
   a.timeout = watch_timeout_;
   a.by = now + policy_.open_timeout;
-  switch (from_) {
-    case list_from::beginning:
-      if (policy_.first_list_from_cache) a.resource_version = "0";
-      break;
-    case list_from::last_version:
-      a.resource_version = version_;
-      break;
-    case list_from::newest:
-      break;
-  }
+  a.resource_version = list_version();
   return a;
 }
 
@@ -101,18 +104,9 @@ watch_fsm::action watch_fsm::list_first(base::steady_time now) {
   a.first_page = true;
   a.limit = list_unpaged_ ? 0 : page_size_;
   a.by = now + policy_.list_timeout;
-  switch (from_) {
-    case list_from::beginning:
-      if (policy_.first_list_from_cache) a.resource_version = "0";
-      break;
-    case list_from::last_version:
-      a.resource_version = version_;
-      // Said aloud, because a version with a limit and without a match means Exact, which is soon compacted away.
-      if (!is_start_of_time(version_)) a.resource_version_match = "NotOlderThan";
-      break;
-    case list_from::newest:
-      break;
-  }
+  a.resource_version = list_version();
+  // Said aloud, because a version with a limit and without a match means Exact, which is soon compacted away.
+  if (!is_start_of_time(a.resource_version)) a.resource_version_match = "NotOlderThan";
   return a;
 }
 

@@ -155,6 +155,8 @@ class watch_fsm {
   action missing(base::steady_time now);
   void list_is_complete(std::string_view resource_version);
   std::chrono::seconds random_watch_timeout();
+  /// What the list must not be older than; empty: the newest.
+  std::string list_version() const;
 
   watch_policy policy_;
   std::int64_t page_size_;
