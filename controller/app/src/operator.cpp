@@ -1,21 +1,30 @@
 #include "operator.hpp"
 
+#include <array>
 #include <boost/asio/io_context.hpp>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <random>
+#include <unistd.h>
 
 #include "codeexec/api/json.hpp"
 #include "codeexec/async/shutdown_signals.hpp"
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/execution/occurrences.hpp"
 #include "codeexec/kube_client/rest_client.hpp"
 #include "codeexec/reconciler/code_execution_reconciler.hpp"
 #include "codeexec/runner/program.hpp"
 #include "codeexec/runtime/controller.hpp"
+#include "codeexec/runtime/event_recorder.hpp"
+#include "codeexec/runtime/guarded_client.hpp"
 #include "codeexec/runtime/informer.hpp"
+#include "codeexec/runtime/leader_elector.hpp"
 
 namespace codeexec::app {
 namespace {
@@ -23,8 +32,8 @@ namespace {
 using base::log::kv;
 namespace asio = boost::asio;
 
-/// What is under way at a stop gets this long; every request has a shorter deadline of its own or may be repeated.
-constexpr std::chrono::seconds stop_grace{20};
+/// For the Events that wait when everything else has stopped.
+constexpr std::chrono::seconds event_grace{3};
 
 base::rng make_rng() {
   std::random_device entropy;
@@ -32,42 +41,64 @@ base::rng make_rng() {
   return base::rng(seed);
 }
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "unknown";
+  return name.data();
+}
+
+/// Two connections to one API server. Renewing the lease, and writing Events, must not wait behind the work, nor the
+/// work behind them.
+struct clients {
+  std::unique_ptr<kube::client> work;
+  std::unique_ptr<kube::client> aside;
+};
+
 class whole {
  public:
-  whole(asio::io_context& io, options const& with, execution::config const& config,
-        std::unique_ptr<kube::client> client)
+  whole(asio::io_context& io, options const& with, execution::config const& config, clients connected,
+        std::string const& own_namespace)
       : with_(with),
-        client_(std::move(client)),
+        clients_(std::move(connected)),
         random_(make_rng()),
-        executions_(io.get_executor(), *client_, collection(kube::code_executions, ""), api::decode_code_execution,
+        guarded_(*clients_.work, [this] { return !elector_ || elector_->is_leading(); }),
+        executions_(io.get_executor(), guarded_, collection(kube::code_executions, ""), api::decode_code_execution,
                     base::system_clock(), next_rng()),
-        jobs_(io.get_executor(), *client_, collection(kube::jobs, reconciler::children_selector()), kube::decode_job,
+        jobs_(io.get_executor(), guarded_, collection(kube::jobs, reconciler::children_selector()), kube::decode_job,
               base::system_clock(), next_rng()),
-        pods_(io.get_executor(), *client_, collection(kube::pods, reconciler::children_selector()), kube::decode_pod,
+        pods_(io.get_executor(), guarded_, collection(kube::pods, reconciler::children_selector()), kube::decode_pod,
               base::system_clock(), next_rng()),
         stores_{executions_.objects(), jobs_.objects(), pods_.objects()},
-        reconciler_(io.get_executor(), *client_, stores_, config, runner::program(), base::system_clock(), next_rng(),
+        reconciler_(io.get_executor(), guarded_, stores_, config, runner::program(), base::system_clock(), next_rng(),
                     [this](auto const& key) { controller_.enqueue(key, runtime::priority::high); }),
         controller_(io.get_executor(), reconciler_, base::system_clock(), next_rng(), controller_options()),
+        events_(io.get_executor(), *clients_.aside, reporter(), event_options(), base::system_clock()),
         signals_(io.get_executor()),
         reflectors_(io.get_executor(), [this](auto, auto const&) { fail(); }),
         main_(io.get_executor(), [this](auto, auto const&) { fail(); }),
         stop_(io.get_executor()) {
     stores_.add_indices();
     stores_.on_change([this](auto const& key, auto how_soon) { controller_.enqueue(key, how_soon); });
+    reconciler_.on_occurrence([this](kube::occurrence what) {
+      if (execution::is_told(with_.events, what)) events_.record(std::move(what));
+    });
+    if (with_.leader.wanted) {
+      elector_.emplace(io.get_executor(), *clients_.aside, election(own_namespace), base::system_clock(), next_rng());
+    }
   }
 
   void start() {
     executions_.start(reflectors_);
     jobs_.start(reflectors_);
     pods_.start(reflectors_);
-    controller_.start({&executions_, &jobs_, &pods_});
+    events_.start();
     main_.spawn("signals", watch_signals());
     main_.spawn("readiness", announce());
     main_.spawn("stop", stop_in_order());
+    main_.spawn("work", work());
   }
 
-  int exit_code() const { return failed_ ? 1 : 0; }
+  int exit_code() const { return exit_code_; }
 
  private:
   runtime::informer_options collection(kube::resource const& type, std::string selector) const {
@@ -83,12 +114,33 @@ class whole {
     how.on_failure = [this](auto, auto const&) { fail(); };
     return how;
   }
+  runtime::leader_election_options election(std::string const& own_namespace) {
+    runtime::leader_election_options how;
+    how.ns = with_.leader.ns.empty() ? own_namespace : with_.leader.ns;
+    how.name = with_.leader.name;
+    how.identity =
+        runtime::unique_identity(with_.leader.identity.empty() ? host_name() : with_.leader.identity, random_);
+    how.timing = with_.leader.timing;
+    how.field_manager = api::field_manager;
+    how.on_failure = [this](auto, auto const&) { fail(); };
+    return how;
+  }
+  static kube::event_reporter reporter() {
+    return kube::event_reporter{std::string(api::field_manager), std::string(api::field_manager) + "-" + host_name()};
+  }
+  runtime::event_queue_options event_options() const {
+    runtime::event_queue_options how;
+    how.per_second = with_.event_qps;
+    how.burst = static_cast<int>(std::ceil(with_.event_qps * 5));
+    how.field_manager = api::field_manager;
+    return how;
+  }
   base::rng next_rng() { return base::rng(random_()); }
 
   /// A part ended that nothing goes on without. Restarting the program is the honest repair: all state is in the
   /// cluster.
   void fail() {
-    failed_ = true;
+    exit_code_ = exit_codes::failed;
     stop_.set();
   }
 
@@ -110,40 +162,79 @@ class whole {
     if (!executions || !jobs || !pods) co_return;
     base::log::info("ready", {kv("executions", executions_.objects().size()), kv("jobs", jobs_.objects().size()),
                               kv("pods", pods_.objects().size())});
-    if (with_.ready_file.empty()) co_return;
+    synced_ = true;
+    write_ready_file();
+  }
+
+  void write_ready_file() const {
+    if (with_.ready_file.empty() || !synced_) return;
     std::ofstream file(with_.ready_file);
-    file << "ready\n";
+    file << (elector_ ? (elector_->is_leading() ? "leading" : "standby") : "ready") << '\n';
     if (!file.flush()) base::log::warn("ready file cannot be written", {kv("file", with_.ready_file)});
+  }
+
+  /// The caches fill meanwhile, so that whoever takes over begins at once.
+  kube::task<void> work() {
+    if (elector_) {
+      elector_->start();
+      auto const leads = co_await elector_->wait_leading();
+      if (leads) {
+        write_ready_file();
+        controller_.start({&executions_, &jobs_, &pods_});
+      }
+      co_await elector_->wait_ended();
+      if (elector_->lost()) lose();
+    } else {
+      controller_.start({&executions_, &jobs_, &pods_});
+    }
+  }
+
+  /// Whoever leads by now must find nobody else at work. No write leaves any more: the guarded client sees to that.
+  void lose() {
+    if (stop_.is_set()) return;
+    exit_code_ = exit_codes::lease_lost;
+    stop_.set();
   }
 
   kube::task<void> stop_in_order() {
     auto const told = co_await stop_.wait();
     if (!told) co_return;
-    co_await controller_.stop(stop_grace);
+    bool const at_once = exit_code_ == exit_codes::lease_lost;
+    std::chrono::steady_clock::duration const grace = at_once ? std::chrono::milliseconds(0) : with_.stop_grace;
+    co_await controller_.stop(grace);
     co_await reconciler_.stop();
     reflectors_.stop();
     co_await reflectors_.join();
+    // Before the Events: the next one need not wait for them.
+    if (elector_) co_await elector_->release();
+    auto const by = base::deadline::after(event_grace);
+    co_await events_.stop(by);
     if (!with_.ready_file.empty()) std::remove(with_.ready_file.c_str());
     base::log::info("stopped",
                     {kv("jobs_made", reconciler_.counted().started), kv("succeeded", reconciler_.counted().succeeded),
-                     kv("failed", reconciler_.counted().failed)});
+                     kv("failed", reconciler_.counted().failed), kv("events_written", events_.counters().written),
+                     kv("events_dropped", events_.counters().dropped)});
     main_.stop();
   }
 
   options const& with_;
-  std::unique_ptr<kube::client> client_;
+  clients clients_;
   base::rng random_;
+  std::optional<runtime::leader_elector> elector_;
+  runtime::guarded_client guarded_;
   runtime::informer<api::CodeExecution> executions_;
   runtime::informer<kube::Job> jobs_;
   runtime::informer<kube::Pod> pods_;
   reconciler::stores stores_;
   reconciler::code_execution_reconciler reconciler_;
   runtime::controller controller_;
+  runtime::event_recorder events_;
   async::shutdown_signals signals_;
   async::task_group reflectors_;
   async::task_group main_;
   async::event stop_;
-  bool failed_ = false;
+  int exit_code_ = exit_codes::stopped;
+  bool synced_ = false;
 };
 
 }  // namespace
@@ -153,13 +244,17 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   kube::rest_client_options how;
   how.user_agent = "codeexec-controller/" CODEEXEC_VERSION " (linux)";
   how.max_connections = 32;
-  auto client = kube::rest_client::create(io.get_executor(), cluster, how);
-  if (!client) {
-    base::log::error("the API server cannot be talked to", {kv("error", client.error().message())});
-    return 2;
+  auto work = kube::rest_client::create(io.get_executor(), cluster, how);
+  how.max_connections = 4;
+  auto aside = kube::rest_client::create(io.get_executor(), cluster, how);
+  if (!work || !aside) {
+    base::log::error("the API server cannot be talked to",
+                     {kv("error", (work ? aside.error() : work.error()).message())});
+    return exit_codes::misused;
   }
+  clients connected{std::move(*work), std::move(*aside)};
   // Before the first word: whoever reads that may send a signal, which must find its handler.
-  whole operator_(io, with, config, std::move(*client));
+  whole operator_(io, with, config, std::move(connected), cluster.namespace_);
   std::string namespaces;
   for (auto const& ns : with.namespaces)
     namespaces += (namespaces.empty() ? "" : ",") + ns;

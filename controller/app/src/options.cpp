@@ -1,8 +1,14 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <map>
+#include <optional>
 #include <sstream>
+#include <utility>
+
+#include "codeexec/kube_core/names.hpp"
 
 namespace codeexec::app {
 namespace {
@@ -11,6 +17,7 @@ constexpr char const* description =
     "Runs the code of CodeExecution objects, each in a Job of its own, sandboxed by gVisor, and writes what it printed "
     "and how it ended into the object's status.";
 
+/// Exit codes, as --help and the README list them, stand in operator.hpp.
 constexpr char const* footer =
     R"(Every flag may also be given as an environment variable: CODEEXEC_ and the flag's name in capitals with "_" for "-",
 as in CODEEXEC_LOG_LEVEL=debug. A flag wins over its variable.
@@ -19,14 +26,63 @@ Which API server: --server; else --kubeconfig; else the files of $KUBECONFIG, me
 ~/.kube/config; else the service account of the pod it runs in. The proxy: the kubeconfig's proxy-url; else HTTPS_PROXY
 (HTTP_PROXY for http:// servers) and NO_PROXY, except for the pod's own service account.
 
-It needs the CodeExecution CRD (crds/codeexecution.yaml) and rights on codeexecutions, jobs, configmaps, pods, pods/log
-and events. Signals: SIGTERM and SIGINT finish what is under way and exit 0; a second one exits at once. Running
-executions are not disturbed: the next operator goes on where this one stopped.
+It needs the CodeExecution CRD (crds/codeexecution.yaml) and the rights in config/rbac. Signals: SIGTERM and SIGINT let
+what is under way finish (--stop-grace), write the Events that wait, give the lease back and exit 0; a second one exits
+at once. Running executions are not disturbed: the next operator goes on where this one stopped.
+
+With --leader-elect several may run: one works, the others keep their caches warm and take over at their next try after
+a clean stop, or once the lease has run out after a crash. Who loses the lease stops at once.
 
   codeexec-controller --kubeconfig ~/.kube/config --context kind-kind --namespace agents
   codeexec-controller --config /etc/codeexec/operator.yaml --log-format json
 
-Exit codes: 0 stopped by a signal; 1 it failed; 2 wrong arguments or configuration.)";
+Exit codes: 0 stopped by a signal; 1 it failed; 2 wrong arguments or configuration; 3 it led and lost the lease;
+128 + n a second signal n.)";
+
+/// "15s", "1500ms", "1m30s": as Kubernetes' programs take durations.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> units{
+      {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+  constexpr std::int64_t most = 24 * 3'600'000;
+  std::int64_t total = 0;
+  if (text.empty()) return std::nullopt;
+  while (!text.empty()) {
+    std::int64_t number = 0;
+    auto const digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == 0 || digits > 9) return std::nullopt;
+    for (auto const c : text.substr(0, digits))
+      number = number * 10 + (c - '0');
+    text.remove_prefix(digits);
+    auto const letters = std::min(text.find_first_of("0123456789"), text.size());
+    auto const unit =
+        std::find_if(units.begin(), units.end(), [&](auto const& one) { return one.first == text.substr(0, letters); });
+    if (unit == units.end()) return std::nullopt;
+    text.remove_prefix(letters);
+    total += number * unit->second;
+    if (total > most) return std::nullopt;
+  }
+  return std::chrono::milliseconds(total);
+}
+
+CLI::Option* add_duration(CLI::App& app, std::string const& flag, std::chrono::milliseconds& to,
+                          std::string const& shown, std::string const& what) {
+  auto const take = [&to](std::string const& text) {
+    auto const value = parse_duration(text);
+    if (value) to = *value;
+    return value.has_value();
+  };
+  // CLI11 says "Could not convert" and names the flag where the function says no.
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [flag, take](std::string const& text) {
+            if (!take(text)) {
+              throw CLI::ValidationError(flag, "'" + text + "' is no duration (15s, 1500ms, 1m30s; at most 24h)");
+            }
+          },
+          what + " [" + shown + "]")
+      ->type_name("TIME");
+}
 
 }  // namespace
 
@@ -76,9 +132,48 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.add_option("--ready-file", to.ready_file, "Make this file once everything is read and work begins")
+  app.add_option("--ready-file", to.ready_file,
+                 "Make this file once everything is read; it says ready, or standby and leading with --leader-elect")
       ->envname("CODEEXEC_READY_FILE")
       ->type_name("FILE");
+  app.add_flag("--leader-elect", to.leader.wanted, "Work only while holding a Lease, so that several may run")
+      ->envname("CODEEXEC_LEADER_ELECT");
+  add_duration(app, "--leader-elect-lease-duration", to.leader.timing.lease, "15s",
+               "Others wait so long, since they last saw the Lease change, before they take it")
+      ->envname("CODEEXEC_LEADER_ELECT_LEASE_DURATION");
+  add_duration(app, "--leader-elect-renew-deadline", to.leader.timing.renew_deadline, "10s",
+               "The leader gives up where it cannot renew for so long")
+      ->envname("CODEEXEC_LEADER_ELECT_RENEW_DEADLINE");
+  add_duration(app, "--leader-elect-retry-period", to.leader.timing.retry, "2s", "Between two tries to take or renew")
+      ->envname("CODEEXEC_LEADER_ELECT_RETRY_PERIOD");
+  app.add_option("--leader-elect-resource-name", to.leader.name, "The Lease's name")
+      ->envname("CODEEXEC_LEADER_ELECT_RESOURCE_NAME")
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_option("--leader-elect-resource-namespace", to.leader.ns,
+                 "The Lease's namespace (default: the pod's own, else the kubeconfig context's)")
+      ->envname("CODEEXEC_LEADER_ELECT_RESOURCE_NAMESPACE")
+      ->type_name("NAME");
+  app.add_option("--leader-elect-identity", to.leader.identity,
+                 "What the Lease calls this process; a random part is added (default: the host's name)")
+      ->envname("CODEEXEC_LEADER_ELECT_IDENTITY")
+      ->type_name("NAME");
+  add_duration(app, "--stop-grace", to.stop_grace, "20s", "How long a stop waits for what is under way")
+      ->envname("CODEEXEC_STOP_GRACE");
+  std::map<std::string, execution::event_policy> const policies{{"none", execution::event_policy::none},
+                                                                {"warnings", execution::event_policy::warnings},
+                                                                {"all", execution::event_policy::all}};
+  std::string events = "warnings";
+  app.add_option("--events", events, "Kubernetes Events to write about executions: none, warnings or all")
+      ->envname("CODEEXEC_EVENTS")
+      ->type_name("WHICH")
+      ->check(CLI::IsMember({"none", "warnings", "all"}))
+      ->capture_default_str();
+  app.add_option("--event-qps", to.event_qps, "Requests a second for Events; more is dropped")
+      ->envname("CODEEXEC_EVENT_QPS")
+      ->type_name("N")
+      ->check(CLI::Range(0.1, 1000.0))
+      ->capture_default_str();
 
   try {
     app.parse(argc, argv);
@@ -90,6 +185,14 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
     return early_exit{2, "codeexec-controller: " + std::string(e.what()) + "\nTry codeexec-controller --help.\n"};
   }
   to.log_level = levels.at(level);
+  to.events = policies.at(events);
+  if (to.leader.wanted) {
+    auto wrong = runtime::check(to.leader.timing);
+    if (wrong.empty() && !kube::is_dns_subdomain(to.leader.name)) {
+      wrong = "--leader-elect-resource-name: '" + to.leader.name + "' is no name of an object";
+    }
+    if (!wrong.empty()) return early_exit{2, "codeexec-controller: " + wrong + "\n"};
+  }
   to.log_format = format == "json" ? base::log::format::json : base::log::format::text;
   return to;
 }

@@ -1,14 +1,25 @@
 // The operator's command line and environment.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "codeexec/base/log.hpp"
+#include "codeexec/execution/occurrences.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
+#include "codeexec/runtime/lease_fsm.hpp"
 
 namespace codeexec::app {
+
+struct leader_election {
+  bool wanted = false;
+  runtime::lease_timing timing;
+  std::string name = "codeexec-controller";
+  std::string ns;        ///< empty: the pod's own, or the kubeconfig context's
+  std::string identity;  ///< empty: the host's name
+};
 
 struct options {
   kube::config_flags cluster;
@@ -18,6 +29,10 @@ struct options {
   base::log::level log_level = base::log::level::info;
   base::log::format log_format = base::log::format::text;
   int workers = 64;
+  leader_election leader;
+  std::chrono::milliseconds stop_grace{20'000};  ///< for what is under way when a signal asks to stop
+  execution::event_policy events = execution::event_policy::warnings;
+  double event_qps = 10;
 };
 
 /// Nothing to run: print `text` (help, version, or what is wrong) and end with `code`.

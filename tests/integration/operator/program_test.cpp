@@ -1,15 +1,19 @@
-// codeexec-controller as people start it: arguments, environment, configuration files, signals. No API server: the one
-// it is pointed at refuses every connection.
+// codeexec-controller as people start it: arguments, environment, configuration files, signals. No API server: what
+// it is pointed at refuses every connection, or hangs.
 #include <algorithm>
+#include <arpa/inet.h>
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <mutex>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sstream>
 #include <string>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -121,7 +125,10 @@ TEST(Program, HelpNamesEveryFlagWithItsVariable) {
   EXPECT_EQ(p.wait(), 0);
   auto const help = p.output();
   for (std::string flag :
-       {"kubeconfig", "context", "server", "namespace", "config", "workers", "log-level", "log-format", "ready-file"}) {
+       {"kubeconfig", "context", "server", "namespace", "config", "workers", "log-level", "log-format", "ready-file",
+        "leader-elect", "leader-elect-lease-duration", "leader-elect-renew-deadline", "leader-elect-retry-period",
+        "leader-elect-resource-name", "leader-elect-resource-namespace", "leader-elect-identity", "stop-grace",
+        "events", "event-qps"}) {
     EXPECT_NE(help.find("--" + flag), std::string::npos) << flag;
     std::string variable = "CODEEXEC_";
     for (char const c : flag)
@@ -144,6 +151,13 @@ TEST(Program, WrongArgumentsAreOneSentenceAndCode2) {
       {{"--log-level", "loud"}, {}, "loud"},
       {{"--workers", "0"}, {}, "--workers"},
       {{}, {"CODEEXEC_LOG_FORMAT=xml"}, "xml"},
+      {{"--stop-grace", "soon"}, {}, "'soon' is no duration"},
+      {{"--events", "loud"}, {}, "--events"},
+      {{"--leader-elect", "--leader-elect-renew-deadline", "20s"},
+       {},
+       "--leader-elect-renew-deadline (20s) must be less than --leader-elect-lease-duration (15s)"},
+      {{"--leader-elect"}, {"CODEEXEC_LEADER_ELECT_LEASE_DURATION=1500ms"}, "whole seconds"},
+      {{"--leader-elect", "--leader-elect-resource-name", "My_Lease"}, {}, "My_Lease"},
       {{"--server", nobody, "--config", bad}, {}, bad + ": line 2, column 3: defaults.timeoutSecs: unknown key"},
       {{"--server", nobody, "--config", "/no/such/file"}, {}, "/no/such/file: cannot be read"},
       {{"--kubeconfig", "/no/such/kubeconfig"}, {}, "/no/such/kubeconfig"},
@@ -193,6 +207,138 @@ TEST(Program, TheSampleConfigurationIsAccepted) {
   EXPECT_TRUE(p.says("runtimes=5")) << p.output();
   p.signal(SIGTERM);
   EXPECT_EQ(p.wait(), 0);
+}
+
+/// An API server, as far as a stop can tell: it lists one CodeExecution, keeps watches open, and never answers a write
+/// or anything about a Lease.
+class hanging_server {
+ public:
+  /// `silent`: not even lists are answered.
+  explicit hanging_server(bool silent = false) : silent_(silent) {
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    if (bind(listener_, any, size) != 0 || listen(listener_, 64) != 0) throw std::runtime_error("listen");
+    getsockname(listener_, any, &size);
+    port_ = ntohs(address.sin_port);
+    acceptor_ = std::thread([this] {
+      for (int one = accept(listener_, nullptr, nullptr); one >= 0; one = accept(listener_, nullptr, nullptr)) {
+        std::lock_guard const lock(mutex_);
+        open_.push_back(one);
+        readers_.emplace_back([this, one] { serve(one); });
+      }
+    });
+  }
+  ~hanging_server() {
+    shutdown(listener_, SHUT_RDWR);
+    acceptor_.join();
+    for (int const one : open_)
+      shutdown(one, SHUT_RDWR);
+    for (auto& reader : readers_)
+      reader.join();
+    for (int const one : open_)
+      close(one);
+    close(listener_);
+  }
+  hanging_server(hanging_server const&) = delete;
+  hanging_server& operator=(hanging_server const&) = delete;
+
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  void serve(int connection) const {
+    std::string seen;
+    char buffer[4096];
+    for (;;) {
+      auto const end = seen.find("\r\n\r\n");
+      if (end == std::string::npos) {
+        auto const got = read(connection, buffer, sizeof buffer);
+        if (got <= 0) return;
+        seen.append(buffer, static_cast<std::size_t>(got));
+        continue;
+      }
+      auto const line = seen.substr(0, seen.find("\r\n"));
+      seen.erase(0, end + 4);
+      auto const asks = [&](char const* what) { return line.find(what) != std::string::npos; };
+      if (silent_ || !line.starts_with("GET ") || asks("/leases")) continue;
+      if (asks("sendInitialEvents=true")) {
+        // As a server without streaming lists says it.
+        constexpr std::string_view refusal =
+            R"({"kind":"Status","status":"Failure","reason":"Invalid","code":422,"message":"sendInitialEvents is )"
+            R"(forbidden for watch unless the WatchList feature gate is enabled"})";
+        answer(connection, "422 Unprocessable Entity", refusal);
+        continue;
+      }
+      if (asks("watch=true")) continue;
+      std::string items;
+      if (asks("/codeexecutions")) {
+        items = R"({"metadata":{"name":"one","namespace":"a","uid":"u","resourceVersion":"1","generation":1,)"
+                R"("creationTimestamp":"2026-01-31T10:00:00Z"},"spec":{"code":"pass"}})";
+      }
+      auto const body = R"({"kind":"List","metadata":{"resourceVersion":"1"},"items":[)" + items + "]}";
+      answer(connection, "200 OK", body);
+    }
+  }
+
+  static void answer(int connection, std::string_view status, std::string_view body) {
+    auto const text = "HTTP/1.1 " + std::string(status) +
+                      "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+                      "\r\n\r\n" + std::string(body);
+    // Where the program is gone meanwhile, the next read says so.
+    (void)send(connection, text.data(), text.size(), MSG_NOSIGNAL);
+  }
+
+  bool silent_;
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::mutex mutex_;
+  std::vector<int> open_;
+  std::vector<std::thread> readers_;
+  std::thread acceptor_;
+};
+
+TEST(Stop, WhileTheFirstListHangsItEndsAtOnce) {
+  hanging_server server(true);
+  controller_program p({"--server", server.url()});
+  EXPECT_TRUE(p.says("starting"));
+  p.signal(SIGTERM);
+  EXPECT_EQ(p.wait(), 0) << p.output();
+}
+
+TEST(Stop, WhileItWaitsForTheLeaseItEndsAtOnce) {
+  hanging_server server;
+  controller_program p({"--server", server.url(), "--leader-elect"});
+  EXPECT_TRUE(p.says("waiting for the lease"));
+  EXPECT_TRUE(p.says("ready")) << "the caches fill meanwhile";
+  p.signal(SIGTERM);
+  EXPECT_EQ(p.wait(), 0) << p.output();
+  EXPECT_EQ(p.output().find("controller runs"), std::string::npos) << "no pass before leadership";
+}
+
+TEST(Stop, WhatIsUnderWayGetsTheGracePeriodAndNoMore) {
+  hanging_server server;
+  controller_program p({"--server", server.url(), "--stop-grace", "300ms", "--log-level", "debug"});
+  EXPECT_TRUE(p.says("controller runs"));
+  EXPECT_TRUE(p.says("ready"));
+  p.signal(SIGTERM);
+  EXPECT_EQ(p.wait(), 0) << p.output();
+  EXPECT_NE(p.output().find("grace period is over, cancelling"), std::string::npos) << p.output();
+}
+
+TEST(Stop, ASecondSignalEndsItAtOnce) {
+  for (int const second : {SIGTERM, SIGINT}) {
+    hanging_server server;
+    controller_program p({"--server", server.url(), "--stop-grace", "1h"});
+    EXPECT_TRUE(p.says("controller runs"));
+    EXPECT_TRUE(p.says("ready"));
+    p.signal(SIGTERM);
+    EXPECT_TRUE(p.says("stopping"));
+    p.signal(second);
+    EXPECT_EQ(p.wait(), 128 + second) << p.output();
+  }
 }
 
 }  // namespace
