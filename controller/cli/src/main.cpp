@@ -128,7 +128,7 @@ int talk_to_the_cluster(work todo, std::string program) {
     loop.stop();
   };
   kube::rest_client_options how;
-  how.user_agent = "kubectl-codeexec/" CODEEXEC_VERSION;
+  how.user_agent = kube::make_user_agent("kubectl-codeexec", CODEEXEC_VERSION);
   auto client = kube::rest_client::create(loop.get_executor(), *config, how);
   if (!client) return cannot_start(client.error());
   console out(loop.get_executor(), STDOUT_FILENO, STDERR_FILENO);

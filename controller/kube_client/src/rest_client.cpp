@@ -2,12 +2,17 @@
 
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
-#include <charconv>
+#include <random>
 #include <utility>
 
 #include "codeexec/async/cancellation.hpp"
+#include "codeexec/async/deadline.hpp"
+#include "codeexec/base/encoding.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/kube_client/credentials.hpp"
+#include "codeexec/kube_client/retry_schedule.hpp"
+#include "codeexec/kube_client/token_bucket.hpp"
+#include "codeexec/kube_core/resource.hpp"
 #include "codeexec/net/http_client.hpp"
 #include "codeexec/net/url.hpp"
 
@@ -63,24 +68,37 @@ error to_kube(net::error const& e) {
   return error(error_kind::protocol, e.message);
 }
 
-/// Retry-After in seconds. Its other form, a date, is not what API servers write.
-std::optional<std::chrono::seconds> retry_after(http::fields const& headers) {
-  auto const value = headers[http::field::retry_after];
-  std::int64_t seconds = 0;
-  auto const [end, failed] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (failed != std::errc() || end != value.data() + value.size() || value.empty() || seconds < 0) return std::nullopt;
-  return std::chrono::seconds(seconds);
+std::optional<std::chrono::seconds> retry_after(http::fields const& headers, base::clock const& clock) {
+  // A date is meant by the server's clock, which it tells.
+  auto const date = parse_http_date(headers[http::field::date]);
+  return parse_retry_after(headers[http::field::retry_after], date ? *date : clock.wall_now());
+}
+
+/// What must never wait for the client's own limit.
+bool bypasses_limit(request const& r) {
+  return r.resource_name == leases.plural;
+}
+
+request_kind kind_of(request const& r, bool is_watch) {
+  request_kind kind;
+  kind.verb = is_watch ? "WATCH" : std::string(http::to_string(to_http(r.method)));
+  kind.resource = r.resource_name;
+  if (!r.subresource.empty()) kind.resource += "/" + std::string(r.subresource);
+  return kind;
+}
+
+std::string basic_authorization(proxy_config const& proxy) {
+  if (proxy.user.empty() && proxy.password.empty()) return {};
+  return "Basic " + base::base64_encode(proxy.user + ":" + proxy.password);
+}
+
+base::rng make_rng() {
+  std::random_device entropy;
+  return base::rng(entropy());
 }
 
 bool is_success(int status) {
   return status >= 200 && status < 300;
-}
-
-void log_call(std::string const& call, int status, std::chrono::steady_clock::time_point begin) {
-  if (!log::enabled(log::level::debug)) return;
-  auto const took = std::chrono::steady_clock::now() - begin;
-  log::debug("API call", {log::kv("call", call), log::kv("status", status),
-                          log::kv("millis", std::chrono::duration_cast<std::chrono::milliseconds>(took).count())});
 }
 
 /// Awaiting anything in a cancelled task throws; at this seam that is a value.
@@ -124,9 +142,12 @@ class rest_client::impl {
         tls_(std::move(tls)),
         endpoint_(std::move(endpoint)),
         credentials_(make_credentials(executor, config, clock, environment)),
-        user_agent_(std::move(options.user_agent)),
+        options_(std::move(options)),
+        clock_(clock),
+        bucket_(options_.qps, options_.burst, std::chrono::steady_clock::now()),
+        random_(make_rng()),
         http_(std::move(executor), std::make_shared<net::endpoint const>(endpoint_), url_.authority(),
-              http_options(options)) {}
+              http_options(options_)) {}
 
   static net::http_client_options http_options(rest_client_options const& options) {
     net::http_client_options out;
@@ -135,14 +156,16 @@ class rest_client::impl {
     return out;
   }
 
-  net::http_request to_wire(request const& r, std::string const& authorization) const {
+  /// `body` beside the request, because it goes from hand to hand without being copied, and may be sent again.
+  net::http_request to_wire(request const& r, std::shared_ptr<std::string const> body,
+                            std::string const& authorization) const {
     net::http_request wire;
     wire.method = to_http(r.method);
     wire.target = url_.path + r.target;
     wire.idempotent = r.idempotent;
-    wire.body = r.body;
+    wire.body = std::move(body);
     wire.headers.emplace_back("Accept", r.accept);
-    wire.headers.emplace_back("User-Agent", user_agent_);
+    wire.headers.emplace_back("User-Agent", options_.user_agent);
     if (!r.content_type.empty()) wire.headers.emplace_back("Content-Type", r.content_type);
     if (!authorization.empty()) wire.headers.emplace_back("Authorization", authorization);
     return wire;
@@ -159,19 +182,98 @@ class rest_client::impl {
     return {};
   }
 
+  client_counters counted() const {
+    auto out = counted_;
+    auto const& connections = http_.counted();
+    out.connections_opened = connections.opened;
+    out.connections_reused = connections.reused;
+    out.connections_stale = connections.stale;
+    return out;
+  }
+
   static task<result<void>> log_in(std::shared_ptr<impl> self, base::deadline by);
   static task<result<std::string>> send(std::shared_ptr<impl> self, request r, base::deadline by);
   static task<result<std::unique_ptr<net::response_stream>>> open(std::shared_ptr<impl> self, request r,
                                                                   base::deadline by);
 
  private:
+  /// What one call has tried so far.
+  struct call_state {
+    call_state(std::string text, request_kind k, int max_tries)
+        : name(std::move(text)), kind(std::move(k)), schedule(max_tries) {}
+    std::string name;
+    request_kind kind;
+    credential proof;
+    bool refreshed = false;
+    retry_schedule schedule;
+    std::chrono::steady_clock::time_point sent_at;
+  };
+  using call_ptr = std::shared_ptr<call_state>;
+
+  static task<result<void>> wait_turn(std::shared_ptr<impl> self, base::deadline by);
+  static task<result<bool>> shall_repeat(std::shared_ptr<impl> self, call_ptr call, int status,
+                                         std::optional<std::chrono::seconds> wait, base::deadline by);
+  void observe(call_state const& call, int status);
+
   net::url url_;
   tls_source tls_;
   net::endpoint endpoint_;
   std::unique_ptr<credentials> credentials_;
-  std::string user_agent_;
+  rest_client_options options_;
+  base::clock const& clock_;
+  token_bucket bucket_;
+  base::rng random_;
+  client_counters counted_;
   net::http_client http_;
 };
+
+void rest_client::impl::observe(call_state const& call, int status) {
+  auto const took = std::chrono::steady_clock::now() - call.sent_at;
+  counted_.observe(call.kind, status, took);
+  if (!log::enabled(log::level::debug)) return;
+  log::debug("API call", {log::kv("call", call.name), log::kv("status", status),
+                          log::kv("millis", std::chrono::duration_cast<std::chrono::milliseconds>(took).count())});
+}
+
+task<result<void>> rest_client::impl::wait_turn(std::shared_ptr<impl> self, base::deadline by) {
+  auto const now = std::chrono::steady_clock::now();
+  bool taken = false;
+  auto const wait = self->bucket_.take(now, by.at() - now, taken);
+  if (!taken) {
+    co_return error(error_kind::timeout, "the client's own limit of requests leaves no turn before the deadline");
+  }
+  if (wait == token_bucket::duration::zero()) co_return result<void>();
+  ++self->counted_.throttled;
+  auto const slept = co_await async::sleep_for(wait);
+  auto const woken = std::chrono::steady_clock::now();
+  self->counted_.throttled_time += woken - now;
+  if (slept) co_return result<void>();
+  self->bucket_.give_back(woken);
+  co_return error(error_kind::cancelled, "waiting for a turn");
+}
+
+/// True: the server did not act on it, and now it may be sent again.
+task<result<bool>> rest_client::impl::shall_repeat(std::shared_ptr<impl> self, call_ptr call, int status,
+                                                   std::optional<std::chrono::seconds> wait, base::deadline by) {
+  if (status == 401) {
+    if (call->refreshed) co_return false;
+    call->refreshed = true;
+    self->credentials_->rejected(call->proof);
+    auto fresh = co_await self->credentials_->current(by);
+    if (!fresh || *fresh == call->proof) co_return false;
+    call->proof = std::move(*fresh);
+    co_return true;
+  }
+  auto const left = std::chrono::floor<retry_schedule::duration>(by.at() - std::chrono::steady_clock::now());
+  auto const pause = call->schedule.next(status, wait, left, self->random_);
+  if (!pause) co_return false;
+  log::debug("the server is busy; trying again",
+             {log::kv("call", call->name), log::kv("status", status), log::kv("in_millis", pause->count())});
+  auto const slept = co_await async::sleep_for(*pause);
+  if (!slept) co_return error(error_kind::cancelled, "waiting until the server has time");
+  ++self->counted_.refusals_retried;
+  co_return true;
+}
 
 task<result<void>> rest_client::impl::log_in(std::shared_ptr<impl> self, base::deadline by) {
   auto const proof = co_await self->credentials_->current(by);
@@ -179,69 +281,83 @@ task<result<void>> rest_client::impl::log_in(std::shared_ptr<impl> self, base::d
   co_return result<void>();
 }
 
-task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, request r, base::deadline by) {
-  auto const call = describe_call(r);
-  auto const begin = std::chrono::steady_clock::now();
+task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, request r, base::deadline until) {
+  auto const call = std::make_shared<call_state>(describe_call(r), kind_of(r, false), self->options_.max_tries);
+  auto const by = until.min(base::deadline::after(self->options_.call_timeout));
   auto proof = co_await self->credentials_->current(by);
-  if (!proof) co_return proof.error().in(call);
+  if (!proof) co_return proof.error().in(call->name);
+  call->proof = std::move(*proof);
+  auto const body = r.body.empty() ? nullptr : std::make_shared<std::string const>(std::move(r.body));
 
-  for (bool refreshed = false;;) {
-    auto const usable = self->refresh_tls(*proof);
-    if (!usable) co_return usable.error().in(call);
-    auto wire = self->to_wire(r, proof->authorization);
+  for (;;) {
+    if (!bypasses_limit(r)) {
+      auto turn = co_await wait_turn(self, by);
+      if (!turn) co_return turn.error().in(call->name);
+    }
+    auto usable = self->refresh_tls(call->proof);
+    if (!usable) co_return usable.error().in(call->name);
+    auto wire = self->to_wire(r, body, call->proof.authorization);
+    wire.accept_gzip = self->options_.compression && r.method == verb::get;
+    call->sent_at = std::chrono::steady_clock::now();
     auto answer = co_await self->http_.send(std::move(wire), by);
-    if (!answer) {
-      log_call(call, 0, begin);
-      co_return to_kube(answer.error()).in(call);
-    }
-    log_call(call, answer->status, begin);
-    if (is_success(answer->status)) co_return std::move(answer->body);
-    if (answer->status == 401 && !refreshed) {
-      refreshed = true;
-      self->credentials_->rejected(*proof);
-      auto fresh = co_await self->credentials_->current(by);
-      if (fresh && *fresh != *proof) {
-        proof = std::move(fresh);
-        continue;
-      }
-    }
-    co_return error::from_status(answer->status, answer->body, retry_after(answer->headers)).in(call);
+    self->observe(*call, answer ? answer->status : 0);
+    if (!answer) co_return to_kube(answer.error()).in(call->name);
+    auto const status = answer->status;
+    if (is_success(status)) co_return std::move(answer->body);
+
+    auto refusal = error::from_status(status, answer->body, retry_after(answer->headers, self->clock_));
+    auto again = co_await shall_repeat(self, call, status, refusal.retry_after(), by);
+    if (!again) co_return again.error().in(call->name);
+    if (!*again) co_return refusal.in(call->name);
   }
 }
 
 task<result<std::unique_ptr<net::response_stream>>> rest_client::impl::open(std::shared_ptr<impl> self, request r,
-                                                                            base::deadline by) {
-  auto const call = describe_call(r);
-  auto const begin = std::chrono::steady_clock::now();
+                                                                            base::deadline until) {
+  // A log is followed like a watch, but may count thousands where there is one watch per resource: it takes its turn.
+  bool const is_watch = r.subresource.empty();
+  auto const call = std::make_shared<call_state>(describe_call(r), kind_of(r, is_watch), self->options_.max_tries);
+  auto const by = until.min(base::deadline::after(self->options_.call_timeout));
   auto proof = co_await self->credentials_->current(by);
-  if (!proof) co_return proof.error().in(call);
+  if (!proof) co_return proof.error().in(call->name);
+  call->proof = std::move(*proof);
+  auto const body = r.body.empty() ? nullptr : std::make_shared<std::string const>(std::move(r.body));
 
-  for (bool refreshed = false;;) {
-    auto const usable = self->refresh_tls(*proof);
-    if (!usable) co_return usable.error().in(call);
-    auto wire = self->to_wire(r, proof->authorization);
-    auto answer = co_await self->http_.open(std::move(wire), by);
-    if (!answer) {
-      log_call(call, 0, begin);
-      co_return to_kube(answer.error()).in(call);
+  for (;;) {
+    if (!is_watch && !bypasses_limit(r)) {
+      auto turn = co_await wait_turn(self, by);
+      if (!turn) co_return turn.error().in(call->name);
     }
+    auto usable = self->refresh_tls(call->proof);
+    if (!usable) co_return usable.error().in(call->name);
+    auto wire = self->to_wire(r, body, call->proof.authorization);
+    call->sent_at = std::chrono::steady_clock::now();
+    auto answer = co_await self->http_.open(std::move(wire), by);
+    self->observe(*call, answer ? (*answer)->status() : 0);
+    if (!answer) co_return to_kube(answer.error()).in(call->name);
     auto stream = std::move(*answer);
     auto const status = stream->status();
-    log_call(call, status, begin);
     if (is_success(status)) co_return std::move(stream);
-    if (status == 401 && !refreshed) {
-      refreshed = true;
-      self->credentials_->rejected(*proof);
-      auto fresh = co_await self->credentials_->current(by);
-      if (fresh && *fresh != *proof) {
-        proof = std::move(fresh);
-        continue;
-      }
-    }
-    auto const body = co_await stream->read_rest(max_status_body, by);
-    // The status says enough where the text that explains it does not arrive.
-    co_return error::from_status(status, body ? *body : std::string(), retry_after(stream->headers())).in(call);
+
+    auto const text = co_await stream->read_beginning(max_status_body, by);
+    if (!text) co_return to_kube(text.error()).in(call->name);
+    auto refusal = error::from_status(status, *text, retry_after(stream->headers(), self->clock_));
+    auto again = co_await shall_repeat(self, call, status, refusal.retry_after(), by);
+    if (!again) co_return again.error().in(call->name);
+    if (!*again) co_return refusal.in(call->name);
   }
+}
+
+std::string make_user_agent(std::string_view program, std::string_view version) {
+  // Go's names for processors: what everybody else writes there.
+#if defined(__x86_64__)
+  constexpr std::string_view processor = "amd64";
+#elif defined(__aarch64__)
+  constexpr std::string_view processor = "arm64";
+#else
+  constexpr std::string_view processor = "unknown";
+#endif
+  return std::string(program) + "/" + std::string(version) + " (linux/" + std::string(processor) + ")";
 }
 
 rest_client::rest_client(std::shared_ptr<impl> i) : impl_(std::move(i)) {}
@@ -269,6 +385,18 @@ result<std::unique_ptr<rest_client>> rest_client::create(asio::any_io_executor e
           {log::kv("server", url->to_string())});
     }
   }
+  if (config.proxy) {
+    auto proxy = std::make_shared<net::proxy>();
+    proxy->host = config.proxy->host;
+    proxy->port = config.proxy->port;
+    proxy->authorization = basic_authorization(*config.proxy);
+    if (config.proxy->tls) {
+      auto context = net::make_client_tls(net::tls_options());
+      if (!context) return error(error_kind::config, "the proxy: " + context.error().message);
+      proxy->tls = std::move(*context);
+    }
+    endpoint.via = std::move(proxy);
+  }
   auto shared = std::make_shared<impl>(std::move(executor), std::move(*url), std::move(tls), std::move(endpoint),
                                        config, std::move(options), clock, environment);
   return std::unique_ptr<rest_client>(new rest_client(std::move(shared)));
@@ -283,6 +411,10 @@ task<result<std::unique_ptr<byte_stream>>> as_byte_stream(task<result<std::uniqu
   co_return std::move(stream);
 }
 }  // namespace
+
+client_counters rest_client::counted() const {
+  return impl_->counted();
+}
 
 task<result<void>> rest_client::log_in(base::deadline by) {
   return cancelled_as_value(impl::log_in(impl_, by));

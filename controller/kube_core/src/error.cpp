@@ -1,5 +1,9 @@
 #include "codeexec/kube_core/error.hpp"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -10,6 +14,12 @@ namespace {
 
 /// A proxy's page is not for a log line in full.
 constexpr std::size_t max_foreign_message = 256;
+/// An Invalid repeats the value that it refuses.
+constexpr std::size_t max_message = 16U * 1024;
+constexpr std::size_t max_causes = 100;
+/// What is longer is no Status.
+constexpr std::size_t max_status = 1024U * 1024;
+constexpr std::chrono::seconds longest_wait = std::chrono::hours(1);
 
 /// StatusReason as the API server would have filled it in for a bare HTTP status.
 std::string_view reason_for(int http_status) {
@@ -78,6 +88,12 @@ std::string string_at(nlohmann::json const& object, char const* key) {
   return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
+std::string cut(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  text.resize(most);
+  return base::repair_utf8(std::move(text)) + "...";  // the cut may have halved a character
+}
+
 /// Text of unknown origin as one printable line.
 std::string one_line(std::string_view text) {
   std::string out;
@@ -102,30 +118,36 @@ error error::from_status(int http_status, std::string_view body, std::optional<s
   e.http_status_ = http_status;
   e.retry_after_ = retry_after;
 
-  auto const status = nlohmann::json::parse(body, nullptr, false);
+  auto const status = body.size() <= max_status ? nlohmann::json::parse(body, nullptr, false) : nlohmann::json();
   if (status.is_object() && string_at(status, "kind") == "Status") {
     e.reason_ = string_at(status, "reason");
-    e.message_ = string_at(status, "message");
+    e.message_ = cut(string_at(status, "message"), max_message);
     auto const details = status.find("details");
     if (details != status.end() && details->is_object()) {
       auto const causes = details->find("causes");
       if (causes != details->end() && causes->is_array()) {
         for (auto const& cause : *causes) {
+          if (e.causes_.size() == max_causes) break;
           if (!cause.is_object()) continue;
-          e.causes_.push_back({string_at(cause, "reason"), string_at(cause, "message"), string_at(cause, "field")});
+          e.causes_.push_back(
+              {string_at(cause, "reason"), cut(string_at(cause, "message"), max_message), string_at(cause, "field")});
         }
       }
       auto const seconds = details->find("retryAfterSeconds");
       if (!e.retry_after_ && seconds != details->end() && seconds->is_number_integer()) {
         auto const value = seconds->get<std::int64_t>();
-        if (value > 0) e.retry_after_ = std::chrono::seconds(value);
+        if (value > 0) e.retry_after_ = std::chrono::seconds(std::min<std::int64_t>(value, longest_wait.count()));
       }
     }
   } else {
     e.message_ = one_line(body);
   }
   if (e.reason_.empty()) e.reason_ = reason_for(http_status);
-  if (e.message_.empty()) e.message_ = "the server gave no message";
+  if (e.message_.empty()) {
+    bool const redirect = http_status >= 300 && http_status < 400;
+    e.message_ =
+        redirect ? "the server points elsewhere, and redirects are not followed" : "the server gave no message";
+  }
   return e;
 }
 
@@ -150,7 +172,7 @@ bool error::is_retryable() const {
     case error_kind::decode:
       return true;
     case error_kind::api:
-      return is_conflict() || http_status_ == 429 || http_status_ >= 500;
+      return is_conflict() || http_status_ == 408 || http_status_ == 429 || http_status_ >= 500;
   }
   return false;
 }
@@ -165,6 +187,38 @@ std::string error::describe() const {
   }
   if (!message_.empty()) text += ": " + message_;
   return text;
+}
+
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, base::wall_time now) {
+  while (value.starts_with(' '))
+    value.remove_prefix(1);
+  while (value.ends_with(' '))
+    value.remove_suffix(1);
+  if (value.empty()) return std::nullopt;
+  if (value.find_first_not_of("0123456789") == std::string_view::npos) {
+    std::int64_t seconds = 0;
+    auto const [end, failed] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    if (failed != std::errc()) return longest_wait;  // more digits than a number has
+    return std::chrono::seconds(std::min<std::int64_t>(seconds, longest_wait.count()));
+  }
+  auto const date = parse_http_date(value);
+  if (!date) return std::nullopt;
+  auto const left = std::chrono::ceil<std::chrono::seconds>(*date - now);
+  return std::clamp(left, std::chrono::seconds(0), longest_wait);
+}
+
+std::optional<base::wall_time> parse_http_date(std::string_view text) {
+  static constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  constexpr std::string_view shape = "Sun, 06 Nov 1994 08:49:37 GMT";
+  if (text.size() != shape.size() || !text.ends_with(" GMT") || text.substr(3, 2) != ", ") return std::nullopt;
+  auto const month = std::find(months.begin(), months.end(), text.substr(8, 3));
+  if (month == months.end()) return std::nullopt;
+  // The rest is what RFC 3339 says in another order.
+  auto const number = 1 + std::distance(months.begin(), month);
+  auto const two_digits = (number < 10 ? "0" : "") + std::to_string(number);
+  return base::parse_time(std::string(text.substr(12, 4)) + "-" + two_digits + "-" + std::string(text.substr(5, 2)) +
+                          "T" + std::string(text.substr(17, 8)) + "Z");
 }
 
 void throw_exception_from_error(error const& e, boost::source_location const&) {

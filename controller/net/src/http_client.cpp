@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/this_coro.hpp>
+#include <boost/beast/core/span.hpp>
+#include <boost/beast/core/string.hpp>
 #include <deque>
 #include <list>
 #include <optional>
 
 #include "codeexec/async/cancellation.hpp"
 #include "codeexec/async/event.hpp"
+#include "codeexec/net/gzip.hpp"
 
 namespace codeexec::net {
 namespace asio = boost::asio;
+namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 namespace {
@@ -19,8 +23,31 @@ namespace {
 constexpr std::uint32_t max_header = 64U * 1024;
 /// A server that refuses a large body may answer and close while we still write. Its answer is worth a moment.
 constexpr std::chrono::seconds early_answer_wait{2};
+/// The text of a refusal is worth waiting for, but not for as long as the answer to the request would be.
+constexpr std::chrono::seconds refusal_wait{5};
+/// 1xx answers before the real one.
+constexpr int max_interim = 16;
+/// A body's first piece of memory; doubled as it fills, so that a length somebody claims costs nothing.
+constexpr std::size_t first_room = 16U * 1024;
 
 using parser_ptr = std::unique_ptr<connection::parser>;
+
+bool is_success(int status) {
+  return status >= 200 && status < 300;
+}
+
+enum class encoding { none, gzip, unknown };
+
+encoding encoding_of(http::fields const& headers) {
+  auto const value = headers[http::field::content_encoding];
+  if (value.empty() || beast::iequals(value, "identity")) return encoding::none;
+  if (beast::iequals(value, "gzip") || beast::iequals(value, "x-gzip")) return encoding::gzip;
+  return encoding::unknown;
+}
+
+asio::awaitable<result<std::string>> refuse_encoding() {
+  co_return error(failure::protocol, "the answer is in an encoding that nobody asked for");
+}
 
 parser_ptr make_parser() {
   auto parser = std::make_unique<connection::parser>();
@@ -34,7 +61,9 @@ parser_ptr make_parser() {
 /// Shared by the client, its streams and its calls under way.
 struct http_client::pool {
   pool(asio::any_io_executor ex, std::shared_ptr<endpoint const> e, std::string host, http_client_options o)
-      : executor(std::move(ex)), to(std::move(e)), host_header(std::move(host)), options(o) {}
+      : executor(std::move(ex)), to(std::move(e)), host_header(std::move(host)), options(std::move(o)) {
+    if (!options.names) options.names = std::make_shared<resolver>();
+  }
 
   struct kept {
     std::unique_ptr<connection> link;
@@ -53,13 +82,18 @@ struct http_client::pool {
   std::deque<kept> idle;  // most recently used at the back
   std::size_t in_use = 0;
   std::list<std::shared_ptr<waiter>> line;
+  http_counters counted;
   bool closed = false;
 
-  /// The freshest usable one, or null. What is too old or dead is dropped on the way.
-  std::unique_ptr<connection> take_idle() {
+  void drop_old() {
     auto const oldest = std::chrono::steady_clock::now() - options.max_idle;
     while (!idle.empty() && idle.front().since < oldest)
       idle.pop_front();
+  }
+
+  /// The freshest usable one, or null. What is too old or dead is dropped on the way.
+  std::unique_ptr<connection> take_idle() {
+    drop_old();
     while (!idle.empty()) {
       auto link = std::move(idle.back().link);
       idle.pop_back();
@@ -69,6 +103,7 @@ struct http_client::pool {
   }
 
   void keep(std::unique_ptr<connection> link) {
+    drop_old();
     if (closed || &link->peer() != to.get()) return;  // reconfigured meanwhile
     while (idle.size() >= options.max_connections)
       idle.pop_front();
@@ -88,6 +123,8 @@ struct http_client::pool {
   }
 
   asio::awaitable<result<void>> acquire(std::shared_ptr<pool> self, base::deadline by);
+  /// Refers to the request's body.
+  connection::request to_message(http_request const& request) const;
   asio::awaitable<result<std::unique_ptr<response_stream>>> exchange(std::shared_ptr<pool> self, http_request request,
                                                                      base::deadline by);
 };
@@ -175,7 +212,8 @@ http::fields const& response_stream::headers() const {
   return state_->parser->get().base();
 }
 
-asio::awaitable<result<std::string>> response_stream::read_some(base::deadline by) {
+/// At least one byte, or 0 at the orderly end. Writes straight to where the bytes shall be.
+asio::awaitable<result<std::size_t>> response_stream::read_into(char* to, std::size_t size, base::deadline by) {
   auto& s = *state_;
   auto& parser = *s.parser;
   while (s.link) {
@@ -184,57 +222,139 @@ asio::awaitable<result<std::string>> response_stream::read_some(base::deadline b
       break;
     }
     auto& body = parser.get().body();
-    body.data = s.chunk.data();
-    body.size = s.chunk.size();
+    body.data = to;
+    body.size = size;
     auto const step = co_await s.link->read_some(parser, by);
     if (step.ec) {
       auto const cancellation = co_await asio::this_coro::cancellation_state;
       s.link.reset();
       co_return to_error(step.ec, failure::connection, "reading the answer", async::is_cancelled(cancellation));
     }
-    auto const got = s.chunk.size() - body.size;
+    auto const got = size - body.size;
     if (got > 0) {
-      std::string bytes(s.chunk.data(), got);
       // With the last byte already here the connection need not wait for the reader to come back.
       if (parser.is_done()) s.finish();
-      co_return bytes;
+      co_return got;
     }
   }
-  co_return std::string();
+  co_return std::size_t{0};
+}
+
+asio::awaitable<result<std::string>> response_stream::read_some(base::deadline by) {
+  if (encoding_of(headers()) != encoding::none) {
+    state_->link.reset();
+    co_return error(failure::protocol, "the answer is compressed, though nobody asked for it");
+  }
+  auto const got = co_await read_into(state_->chunk.data(), state_->chunk.size(), by);
+  if (!got) co_return got.error();
+  co_return std::string(state_->chunk.data(), *got);
+}
+
+asio::awaitable<result<std::string>> response_stream::read_plain(std::size_t limit, base::deadline by) {
+  auto too_large = error(failure::too_large, "the answer is larger than " + std::to_string(limit) + " bytes");
+  auto const claimed = state_->parser->content_length();
+  if (claimed && *claimed > limit) {
+    state_->link.reset();
+    co_return too_large;
+  }
+  // One byte more than may be: that it comes is how one sees that there would be more.
+  auto const most = claimed ? static_cast<std::size_t>(*claimed) : limit + 1;
+  std::string whole;
+  std::size_t used = 0;
+  for (;;) {
+    if (used == whole.size()) whole.resize(std::min(std::max(first_room, whole.size() * 2), std::max(most, used + 1)));
+    auto const got = co_await read_into(whole.data() + used, whole.size() - used, by);
+    if (!got) co_return got.error();
+    if (*got == 0) break;
+    used += *got;
+    if (used > limit) {
+      state_->link.reset();
+      co_return too_large;
+    }
+    if (!state_->link) break;
+  }
+  whole.resize(used);
+  co_return whole;
+}
+
+asio::awaitable<result<std::string>> response_stream::read_gzip(std::size_t limit, base::deadline by) {
+  gzip_decoder decoder(limit);
+  for (;;) {
+    auto const got = co_await read_into(state_->chunk.data(), state_->chunk.size(), by);
+    if (!got) co_return got.error();
+    if (*got == 0) break;
+    auto const taken = decoder.feed(std::string_view(state_->chunk.data(), *got));
+    if (!taken) {
+      state_->link.reset();
+      co_return taken.error();
+    }
+  }
+  co_return decoder.finish();
 }
 
 asio::awaitable<result<std::string>> response_stream::read_rest(std::size_t limit, base::deadline by) {
-  std::string whole;
-  for (;;) {
-    auto const bytes = co_await read_some(by);
-    if (!bytes) co_return bytes.error();
-    if (bytes->empty()) co_return whole;
-    if (bytes->size() > limit - whole.size()) {
-      state_->link.reset();
-      co_return error(failure::too_large, "the answer is larger than " + std::to_string(limit) + " bytes");
-    }
-    whole += *bytes;
+  switch (encoding_of(headers())) {
+    case encoding::none:
+      return read_plain(limit, by);
+    case encoding::gzip:
+      return read_gzip(limit, by);
+    case encoding::unknown:
+      break;
   }
+  return refuse_encoding();
+}
+
+asio::awaitable<result<std::string>> response_stream::read_beginning(std::size_t limit, base::deadline by) {
+  std::string beginning;
+  gzip_decoder decoder(limit);
+  auto const how = encoding_of(headers());
+  std::size_t so_far = 0;
+  while (so_far < limit) {
+    auto const got = co_await read_into(state_->chunk.data(), state_->chunk.size(), by);
+    if (!got && got.error().kind == failure::cancelled) co_return got.error();
+    if (!got || *got == 0) break;
+    so_far += *got;
+    std::string_view const bytes(state_->chunk.data(), *got);
+    if (how == encoding::none) beginning += bytes;
+    if (how == encoding::gzip && !decoder.feed(bytes)) break;
+  }
+  state_->link.reset();  // gone already where the body ended
+  if (how == encoding::gzip) beginning = decoder.take_beginning();
+  if (beginning.size() > limit) beginning.resize(limit);
+  co_return beginning;
+}
+
+connection::request http_client::pool::to_message(http_request const& request) const {
+  // A plain request goes to the proxy whole; to a TLS server the connection itself is a tunnel.
+  bool const absolute = to->via && !to->tls;
+  connection::request message(request.method, absolute ? "http://" + host_header + request.target : request.target, 11);
+  message.set(http::field::host, host_header);
+  if (absolute && !to->via->authorization.empty()) {
+    message.set(http::field::proxy_authorization, to->via->authorization);
+  }
+  if (request.accept_gzip) message.set(http::field::accept_encoding, "gzip");
+  for (auto const& [name, value] : request.headers)
+    message.set(name, value);
+  if (request.body) message.body() = beast::span<char const>(request.body->data(), request.body->size());
+  message.prepare_payload();
+  return message;
 }
 
 asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exchange(std::shared_ptr<pool> self,
                                                                                       http_request request,
                                                                                       base::deadline by) {
-  connection::request message(request.method, request.target, 11);
-  message.set(http::field::host, self->host_header);
-  for (auto const& [name, value] : request.headers)
-    message.set(name, value);
-  message.body() = std::move(request.body);
-  message.prepare_payload();
-
+  auto const message = self->to_message(request);
   // A socket that happens to be ready would win against a timer that has already run out.
   if (by.passed()) co_return error(failure::timeout, "the deadline passed before the request was sent");
   for (bool may_reuse = true;;) {
     auto link = may_reuse ? self->take_idle() : nullptr;
     bool const reused = link != nullptr;
-    if (!link) {
-      auto opened = co_await connection::open(self->to, by);
+    if (reused) {
+      ++self->counted.reused;
+    } else {
+      auto opened = co_await connection::open(self->to, self->options.names, by);
       if (!opened) co_return opened.error();
+      ++self->counted.opened;
       link = std::move(*opened);
     }
 
@@ -245,7 +365,10 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
       auto const until = written.ec ? by.min(base::deadline::after(early_answer_wait)) : by;
       step = co_await link->read_header(*parser, until);
       // 1xx answers announce the real one; we ask for none, proxies may send them all the same.
-      while (!step.ec && parser->get().result_int() < 200) {
+      for (int interim = 0; !step.ec && parser->get().result_int() < 200; ++interim) {
+        if (interim == max_interim || parser->get().result() == http::status::switching_protocols) {
+          co_return error(failure::protocol, "waiting for the answer: the server sends 1xx answers instead");
+        }
         parser = make_parser();
         step = co_await link->read_header(*parser, until);
       }
@@ -270,6 +393,7 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
     bool const nothing_came = !parser->got_some() && !link->has_unparsed();
     bool const stale = reused && failed.kind == failure::connection && nothing_came;
     if (stale && (nothing_sent || request.idempotent)) {
+      ++self->counted.stale;
       may_reuse = false;
       continue;
     }
@@ -279,7 +403,7 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
 
 http_client::http_client(asio::any_io_executor executor, std::shared_ptr<endpoint const> to, std::string host_header,
                          http_client_options options)
-    : pool_(std::make_shared<pool>(std::move(executor), std::move(to), std::move(host_header), options)) {}
+    : pool_(std::make_shared<pool>(std::move(executor), std::move(to), std::move(host_header), std::move(options))) {}
 
 http_client::~http_client() {
   pool_->closed = true;
@@ -295,7 +419,10 @@ asio::awaitable<result<http_response>> http_client::send(http_request request, b
   auto opened = co_await shared->exchange(shared, std::move(request), by);
   if (!opened) co_return opened.error();
   auto const stream = std::move(*opened);
-  auto body = co_await stream->read_rest(shared->options.max_body, by);
+  auto reading = is_success(stream->status())
+                     ? stream->read_rest(shared->options.max_body, by)
+                     : stream->read_beginning(shared->options.max_refusal, by.min(base::deadline::after(refusal_wait)));
+  auto body = co_await std::move(reading);
   if (!body) co_return body.error();
   http_response response;
   response.status = stream->status();
@@ -317,6 +444,10 @@ void http_client::reconfigure(std::shared_ptr<endpoint const> to) {
 
 std::size_t http_client::idle_connections() const {
   return pool_->idle.size();
+}
+
+http_counters const& http_client::counted() const {
+  return pool_->counted;
 }
 
 }  // namespace codeexec::net

@@ -11,6 +11,7 @@ base::result<tls_context> make_client_tls(tls_options const& options) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
   auto* const native = context->native_handle();
   if (SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION) != 1) return base::error("TLS 1.2 is not available");
+  SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION);
   // Servers that offer HTTP/2 choose it unless told that we speak HTTP/1.1 alone. The call's result is 0 on success.
   static constexpr unsigned char alpn[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   if (SSL_CTX_set_alpn_protos(native, alpn, sizeof alpn) != 0) return base::error("ALPN is not available");

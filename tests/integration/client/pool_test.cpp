@@ -1,10 +1,15 @@
 // Connections: kept, bounded, replaced when they died unnoticed, and never at the price of doing something twice.
+#include <set>
+
+#include "codeexec/net/http_client.hpp"
+
 #include "client_fixture.hpp"
 
 namespace {
 using namespace codeexec::testing;
 using codeexec::base::deadline;
 using codeexec::kube::error_kind;
+namespace net = codeexec::net;
 
 class ConnectionPool : public client_fixture {
  protected:
@@ -111,6 +116,112 @@ TEST_F(ConnectionPool, CallsBeyondTheBoundWaitInLineAndAllSucceed) {
     EXPECT_TRUE((*call)->has_value());
   }
   EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(ConnectionPool, TwoHundredCallsOverFourConnectionsAllSucceedAndNeverMoreThanFourAtOnce) {
+  codeexec::kube::rest_client_options options;
+  options.max_connections = 4;
+  connect(config(), options);
+  server->on("GET", "/slow", reply::answer(200, "read").slowly(1ms));
+  server->on("POST", "/slow", reply::answer(201, "written").slowly(1ms));
+  std::vector<outcome<std::string>> calls;
+  for (int i = 0; i < 200; ++i)
+    calls.push_back(send_aside(i % 2 == 0 ? get("/slow") : post("/slow", std::to_string(i)), deadline::after(18s)));
+  run_coro(io, tasks.join());
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    ASSERT_TRUE(calls[i]->has_value());
+    ASSERT_TRUE((*calls[i])->has_value()) << (*calls[i])->error().describe();
+    EXPECT_EQ(***calls[i], i % 2 == 0 ? "read" : "written");
+  }
+  EXPECT_EQ(server->requests().size(), 200U);
+  EXPECT_EQ(server->most_at_once(), 4);
+  EXPECT_EQ(server->connections(), 4);
+  std::set<std::string> bodies;
+  for (auto const& one : server->requests())
+    if (one.method == "POST") bodies.insert(one.body);
+  EXPECT_EQ(bodies.size(), 100U) << "each write arrived once and as itself";
+}
+
+TEST_F(ConnectionPool, CallsGoOnWhereConnectionsBreakUnderThem) {
+  server->on("GET", "/x", {reply::lost(), reply::answer(200, "ok"), reply::mute(), reply::answer(200, "ok")});
+  std::vector<outcome<std::string>> calls;
+  for (int i = 0; i < 8; ++i)
+    calls.push_back(send_aside(get("/x"), deadline::after(1s)));
+  run_coro(io, tasks.join());
+  int good = 0;
+  for (auto const& call : calls) {
+    ASSERT_TRUE(call->has_value());
+    if ((*call)->has_value()) ++good;
+  }
+  EXPECT_EQ(good, 6);
+  EXPECT_EQ(*send(get("/")), "ok");
+}
+
+TEST_F(ConnectionPool, ServersWordThatItWasTooSlowToAskEndsTheConnectionUnused) {
+  server->on("GET", "/x", reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").then(reply::ending::keep_alive));
+  EXPECT_EQ(*send(get("/x")), "ok");
+  server->say_to_all("HTTP/1.1 408 Request Time-out\r\nConnection: close\r\n\r\n");
+  io.run_for(5ms);
+  io.restart();
+  EXPECT_EQ(*send(post("/", "{}")), "ok");
+  EXPECT_EQ(server->connections(), 2);
+}
+
+/// Below the Kubernetes client, where the pool's own settings are.
+class IdleConnections : public client_fixture {
+ protected:
+  void SetUp() override {
+    serve();
+    server->on("GET", "/", reply::answer(200, "ok"));
+    to = std::make_shared<net::endpoint>();
+    to->host = "127.0.0.1";
+    to->port = server->port();
+  }
+  std::string fetch(net::http_client& http) {
+    net::http_request request;
+    request.target = "/";
+    auto const answer = run_coro(io, http.send(request, deadline::after(5s)));
+    EXPECT_TRUE(answer) << answer.error().message;
+    return answer ? answer->body : std::string();
+  }
+  std::shared_ptr<net::endpoint> to;
+};
+
+TEST_F(IdleConnections, OneThatWasUnusedForTooLongIsClosedAndNotUsed) {
+  net::http_client_options options;
+  options.max_idle = 0s;
+  net::http_client http(io.get_executor(), to, "x", options);
+  EXPECT_EQ(fetch(http), "ok");
+  EXPECT_EQ(http.idle_connections(), 1U);
+  EXPECT_EQ(fetch(http), "ok");
+  EXPECT_EQ(server->connections(), 2);
+  EXPECT_EQ(http.idle_connections(), 1U);
+  EXPECT_EQ(http.counted().opened, 2U);
+  EXPECT_EQ(http.counted().reused, 0U);
+}
+
+TEST_F(IdleConnections, AnotherEndpointClosesThoseToTheOldOne) {
+  net::http_client http(io.get_executor(), to, "x");
+  EXPECT_EQ(fetch(http), "ok");
+  EXPECT_EQ(fetch(http), "ok");
+  EXPECT_EQ(http.counted().reused, 1U);
+  http.reconfigure(std::make_shared<net::endpoint>(*to));
+  EXPECT_EQ(http.idle_connections(), 0U);
+  EXPECT_EQ(fetch(http), "ok");
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(IdleConnections, DeadOneIsCountedWhereTheRequestWasSentAgain) {
+  server->on("GET", "/", {reply::answer(200, "ok"), reply::lost(), reply::answer(200, "again")});
+  net::http_client http(io.get_executor(), to, "x");
+  EXPECT_EQ(fetch(http), "ok");
+  net::http_request request;
+  request.target = "/";
+  request.idempotent = true;
+  auto const answer = run_coro(io, http.send(request, deadline::after(5s)));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->body, "again");
+  EXPECT_EQ(http.counted().stale, 1U);
 }
 
 TEST_F(ConnectionPool, WaitInLineEndsAtTheDeadlineAndTheLineGoesOn) {

@@ -1,4 +1,6 @@
 // TLS: who is trusted, who is refused and why, and how an encrypted stream ends.
+#include <openssl/ssl.h>
+
 #include "client_fixture.hpp"
 
 namespace {
@@ -78,6 +80,67 @@ TEST_F(Tls, ServerNameOfTheConfigurationIsWhatTheCertificateMustSay) {
   EXPECT_EQ(*send(get("/")), "ok");
 }
 
+TEST_F(Tls, NameIsIndicatedAndAnAddressIsNot) {
+  start();
+  auto to = trusting(pki);
+  connect(to);
+  EXPECT_EQ(*send(get("/")), "ok");
+  to.tls_server_name = "localhost";
+  connect(to);
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_THAT(server->server_names(), ::testing::ElementsAre("", "localhost"));
+}
+
+TEST_F(Tls, NameWithTheRootsDotIsTheSameName) {
+  start();
+  auto to = trusting(pki);
+  to.tls_server_name = "localhost.";
+  connect(to);
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_THAT(server->server_names(), ::testing::ElementsAre("localhost"));
+}
+
+TEST_F(Tls, WildcardStandsForOneLabelAndNoMore) {
+  start(pki.issue("server", {"DNS:*.cluster.example"}));
+  auto to = trusting(pki);
+  to.tls_server_name = "api.cluster.example";
+  connect(to);
+  EXPECT_EQ(*send(get("/")), "ok");
+  to.tls_server_name = "a.b.cluster.example";
+  connect(to);
+  auto const answer = send(get("/"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind(), error_kind::tls);
+  EXPECT_THAT(answer.error().message(), HasSubstr("hostname mismatch"));
+}
+
+TEST_F(Tls, AddressInsideANameIsNotTheAddress) {
+  start(pki.issue("server", {"DNS:127.0.0.1"}));
+  connect(trusting(pki));
+  EXPECT_THAT(refusal(), HasSubstr("IP address mismatch"));
+}
+
+TEST_F(Tls, ServerOfBeforeTls12IsRefused) {
+  scripted_api_server::tls_options old;
+  old.server = pki.issue("server", {"IP:127.0.0.1"});
+  old.newest_version = TLS1_1_VERSION;
+  serve_tls(old);
+  connect(trusting(pki));
+  EXPECT_THAT(refusal(), HasSubstr("TLS handshake with 127.0.0.1"));
+}
+
+TEST_F(Tls, ServerOfTls12IsFine) {
+  scripted_api_server::tls_options older;
+  older.server = pki.issue("server", {"IP:127.0.0.1"});
+  older.newest_version = TLS1_2_VERSION;
+  serve_tls(older);
+  server->on("GET", "/", reply::answer(200, "ok"));
+  connect(trusting(pki));
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(*send(get("/")), "ok");
+  EXPECT_EQ(server->connections(), 1);
+}
+
 TEST_F(Tls, InsecureAcceptsAnyCertificate) {
   start(pki.issue("whoever", {"DNS:elsewhere"}, -1));
   auto to = config();
@@ -104,6 +167,32 @@ TEST_F(Tls, MissingClientCertificateIsATlsError) {
   ASSERT_FALSE(answer);
   EXPECT_THAT(answer.error().kind(), AnyOf(error_kind::tls, error_kind::connection)) << answer.error().describe();
   EXPECT_TRUE(server->requests().empty());
+}
+
+TEST_F(Tls, ClientCertificateOfAnotherAuthorityIsRefused) {
+  start(pki.issue("server", {"IP:127.0.0.1"}), pki.ca_pem());
+  auto to = trusting(pki);
+  test_pki const other;
+  auto const stranger = other.issue("me");
+  to.client_certificate.data = stranger.certificate_pem;
+  to.client_key.data = stranger.key_pem;
+  connect(to);
+  auto const answer = send(get("/"));
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().kind(), AnyOf(error_kind::tls, error_kind::connection)) << answer.error().describe();
+  EXPECT_TRUE(server->requests().empty());
+}
+
+TEST_F(Tls, BytesThatNoKeyMadeInTheMiddleOfAnAnswerAreABrokenConnection) {
+  start();
+  connect(trusting(pki));
+  server->on("GET", "/watch", reply::stream({"one\n"}).unfinished().then(reply::ending::silence));
+  auto const stream = open(get("/watch"));
+  ASSERT_EQ(*read(**stream), "one\n");
+  server->say_to_all(std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
+  auto const bytes = read(**stream);
+  ASSERT_FALSE(bytes);
+  EXPECT_EQ(bytes.error().kind(), error_kind::connection) << bytes.error().describe();
 }
 
 TEST_F(Tls, PlainServerIsATlsErrorAndNotAHang) {

@@ -153,8 +153,12 @@ struct scripted_api_server::state : std::enable_shared_from_this<state> {
   async::task_group tasks;
   std::vector<rule> rules;
   std::vector<recorded_request> requests;
+  std::set<tcp::socket*> open;
   std::set<tcp::socket*> waiting;  ///< connections that wait for a request
+  std::vector<std::string> server_names;
   int accepted = 0;
+  int at_once = 0;
+  int most_at_once = 0;
 
   static asio::awaitable<void> accept_loop(std::shared_ptr<state> self);
   static asio::awaitable<void> serve_plain(std::shared_ptr<state> self, std::shared_ptr<beast::tcp_stream> stream,
@@ -166,6 +170,35 @@ struct scripted_api_server::state : std::enable_shared_from_this<state> {
 };
 
 namespace {
+template <class State>
+class being_answered {
+ public:
+  explicit being_answered(std::shared_ptr<State> of) : of_(std::move(of)) {
+    of_->most_at_once = std::max(of_->most_at_once, ++of_->at_once);
+  }
+  being_answered(being_answered const&) = delete;
+  being_answered& operator=(being_answered const&) = delete;
+  ~being_answered() { --of_->at_once; }
+
+ private:
+  std::shared_ptr<State> of_;
+};
+
+template <class State>
+class listed {
+ public:
+  listed(std::shared_ptr<State> in, tcp::socket* socket) : in_(std::move(in)), socket_(socket) {
+    in_->open.insert(socket_);
+  }
+  listed(listed const&) = delete;
+  listed& operator=(listed const&) = delete;
+  ~listed() { in_->open.erase(socket_); }
+
+ private:
+  std::shared_ptr<State> in_;
+  tcp::socket* socket_;
+};
+
 void reset(tcp::socket& socket) {
   boost::system::error_code ignored;
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
@@ -177,10 +210,11 @@ template <class Stream>
 asio::awaitable<reply::ending> scripted_api_server::state::serve(std::shared_ptr<state> self,
                                                                  std::shared_ptr<Stream> stream, int number) {
   beast::flat_buffer buffer;
+  auto* const socket = &beast::get_lowest_layer(*stream).socket();
+  listed const among_open(self, socket);
   for (;;) {
     http::request_parser<http::string_body> parser;
     parser.body_limit(boost::none);
-    auto* const socket = &beast::get_lowest_layer(*stream).socket();
     self->waiting.insert(socket);
     auto const [failed, bytes] = co_await http::async_read(*stream, buffer, parser, token);
     self->waiting.erase(socket);
@@ -195,6 +229,7 @@ asio::awaitable<reply::ending> scripted_api_server::state::serve(std::shared_ptr
     request.connection = number;
     auto const answer = self->next_reply(request);
     self->requests.push_back(std::move(request));
+    being_answered const counted(self);
 
     for (auto const& piece : answer.pieces()) {
       if (piece.delay.count() > 0) co_await async::sleep_for(piece.delay);
@@ -216,6 +251,8 @@ asio::awaitable<void> scripted_api_server::state::serve_plain(std::shared_ptr<st
 asio::awaitable<void> scripted_api_server::state::serve_tls(
     std::shared_ptr<state> self, std::shared_ptr<beast::ssl_stream<beast::tcp_stream>> stream, int number) {
   auto const [failed] = co_await stream->async_handshake(asio::ssl::stream_base::server, token);
+  auto const* const name = SSL_get_servername(stream->native_handle(), TLSEXT_NAMETYPE_host_name);
+  self->server_names.emplace_back(name == nullptr ? "" : name);
   if (failed) co_return;
   auto const ending = co_await serve(self, stream, number);
   if (ending == reply::ending::reset) reset(stream->next_layer().socket());
@@ -253,6 +290,10 @@ scripted_api_server::scripted_api_server(asio::any_io_executor executor, tls_opt
   auto& context = state_->tls.emplace(asio::ssl::context::tls_server);
   context.use_certificate_chain(asio::buffer(tls.server.certificate_pem));
   context.use_private_key(asio::buffer(tls.server.key_pem), asio::ssl::context::pem);
+  if (tls.newest_version != 0) {
+    SSL_CTX_set_security_level(context.native_handle(), 0);  // Debian's default forbids what such a server speaks
+    SSL_CTX_set_max_proto_version(context.native_handle(), tls.newest_version);
+  }
   if (!tls.client_ca_pem.empty()) {
     context.add_certificate_authority(asio::buffer(tls.client_ca_pem));
     context.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
@@ -286,10 +327,25 @@ int scripted_api_server::connections() const {
   return state_->accepted;
 }
 
+std::vector<std::string> const& scripted_api_server::server_names() const {
+  return state_->server_names;
+}
+
+int scripted_api_server::most_at_once() const {
+  return state_->most_at_once;
+}
+
 void scripted_api_server::close_idle() {
   for (auto* const socket : state_->waiting) {
     boost::system::error_code ignored;
     socket->shutdown(tcp::socket::shutdown_both, ignored);
+  }
+}
+
+void scripted_api_server::say_to_all(std::string const& bytes) {
+  for (auto* const socket : state_->open) {
+    boost::system::error_code ignored;
+    socket->send(asio::buffer(bytes), 0, ignored);
   }
 }
 

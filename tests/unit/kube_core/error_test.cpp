@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "transcripts.hpp"
 
@@ -87,6 +88,62 @@ TEST(Error, AnyBodyGivesAnError) {
     EXPECT_FALSE(e.message().empty());
     EXPECT_FALSE(e.retry_after());
   }
+}
+
+TEST(Error, RetryAfterIsSecondsOrADate) {
+  using codeexec::kube::parse_retry_after;
+  auto const now = *codeexec::base::parse_time("2026-01-01T00:00:00.5Z");
+  EXPECT_EQ(parse_retry_after("7", now), 7s);
+  EXPECT_EQ(parse_retry_after(" 0 ", now), 0s);
+  EXPECT_EQ(parse_retry_after("Thu, 01 Jan 2026 00:00:10 GMT", now), 10s);
+  EXPECT_EQ(parse_retry_after("Wed, 31 Dec 2025 23:59:59 GMT", now), 0s);
+  EXPECT_EQ(parse_retry_after("86400", now), 1h);
+  EXPECT_EQ(parse_retry_after("99999999999999999999999", now), 1h);
+  EXPECT_EQ(parse_retry_after("Fri, 02 Jan 2026 00:00:00 GMT", now), 1h);
+  for (std::string const text :
+       {"", " ", "-1", "1.5", "soon", "0x10", "7 s", "Thu, 01 Foo 2026 00:00:10 GMT", "Thu, 01 Jan 2026 00:00:10 CET",
+        "Thu, 41 Jan 2026 00:00:10 GMT", "Thu, 01 Jan 2026 0:00:10 GMT", "Thursday, 01-Jan-26 00:00:10 GMT"})
+    EXPECT_EQ(parse_retry_after(text, now), std::nullopt) << text;
+}
+
+TEST(Error, DateOfAnAnswerIsRead) {
+  using codeexec::kube::parse_http_date;
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), codeexec::base::parse_time("1994-11-06T08:49:37Z"));
+  EXPECT_EQ(parse_http_date(""), std::nullopt);
+}
+
+TEST(Error, RefusalWithoutTextStillSaysSomething) {
+  EXPECT_EQ(error::from_status(500, "").describe(), "500 InternalError: the server gave no message");
+  EXPECT_EQ(error::from_status(302, "").describe(), "302: the server points elsewhere, and redirects are not followed");
+  EXPECT_EQ(error::from_status(418, "").describe(), "418: the server gave no message");
+}
+
+TEST(Error, StatusOfAnySizeLeavesABoundedError) {
+  nlohmann::json status = {{"kind", "Status"}, {"reason", "Invalid"}, {"message", std::string(20'000, 'x')}};
+  status["details"]["retryAfterSeconds"] = 1'000'000'000;
+  status["details"]["causes"].push_back({{"message", std::string(20'000, 'y')}});
+  for (int i = 0; i < 150; ++i)
+    status["details"]["causes"].push_back({{"message", "no"}});
+  auto const bounded = error::from_status(422, status.dump());
+  EXPECT_EQ(bounded.reason(), "Invalid");
+  EXPECT_LE(bounded.message().size(), 17'000U);
+  EXPECT_EQ(bounded.causes().size(), 100U);
+  EXPECT_LE(bounded.causes()[0].message.size(), 17'000U);
+  EXPECT_EQ(bounded.retry_after(), 1h);
+  status["message"] = std::string(2'000'000, 'x');
+  auto const large = error::from_status(422, status.dump());
+  EXPECT_TRUE(large.is_invalid());
+  EXPECT_LE(large.message().size(), 256U) << "too large to be a Status: its beginning";
+}
+
+TEST(Error, BodyOfDeepNestingIsNoTrouble) {
+  auto const body = "{\"kind\":\"Status\",\"message\":" + std::string(20'000, '[');
+  EXPECT_EQ(error::from_status(500, body).reason(), "InternalError");
+  EXPECT_EQ(error::from_status(500, std::string(20'000, '[') + std::string(20'000, ']')).reason(), "InternalError");
+}
+
+TEST(Error, RequestThatAServerGotTooSlowlyMaySucceedLater) {
+  EXPECT_TRUE(error::from_status(408, "").is_retryable());
 }
 
 TEST(Error, DescriptionSaysWhatWasDoneAndWhatCameBack) {

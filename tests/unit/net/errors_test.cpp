@@ -3,6 +3,8 @@
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 #include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "codeexec/net/connection.hpp"
 
@@ -38,6 +40,17 @@ TEST(NetErrors, WhatIsNotHttpAndWhatIsTooLargeAreToldApart) {
   EXPECT_EQ(kind_of(http::error::bad_chunk), failure::protocol);
   EXPECT_EQ(kind_of(http::error::header_limit), failure::too_large);
   EXPECT_EQ(kind_of(http::error::body_limit), failure::too_large);
+}
+
+TEST(NetErrors, OnlyAnAlertIsTheWordOfThePeerAboutTls) {
+  auto const with_reason = [](int reason) {
+    return boost::system::error_code(static_cast<int>(ERR_PACK(ERR_LIB_SSL, 0, reason)),
+                                     asio::error::get_ssl_category());
+  };
+  EXPECT_EQ(kind_of(with_reason(SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED)), failure::tls);
+  EXPECT_EQ(kind_of(with_reason(SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC)), failure::connection);
+  auto const shaking_hands = to_error(with_reason(SSL_R_CERTIFICATE_VERIFY_FAILED), failure::tls, "", false);
+  EXPECT_EQ(shaking_hands.kind, failure::tls);
 }
 
 }  // namespace

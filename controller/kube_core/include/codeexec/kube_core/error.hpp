@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "codeexec/base/time.hpp"
+
 namespace codeexec::kube {
 
 enum class error_kind {
@@ -37,7 +39,7 @@ class error {
   error(error_kind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
 
   /// From a non-2xx answer. `body` is a metav1.Status, or whatever a proxy in between wrote; `retry_after` the header's
-  /// value in seconds, where there was one.
+  /// value, where there was one. Bounded, whatever the body: message 16 KiB, 100 causes, an hour to wait.
   static error from_status(int http_status, std::string_view body,
                            std::optional<std::chrono::seconds> retry_after = std::nullopt);
 
@@ -70,7 +72,7 @@ class error {
   /// The namespace is being deleted: nothing can be created in it any more.
   bool is_namespace_terminating() const;
   /// May the same request succeed later without anybody changing anything? (transport, timeouts, a body cut short by
-  /// something in between, 409 conflict, 429, 5xx)
+  /// something in between, 408, 409 conflict, 429, 5xx)
   bool is_retryable() const;
 
   /// "POST .../jobs: 403 Forbidden: pods is forbidden: ..." for logs and people.
@@ -85,6 +87,13 @@ class error {
   std::vector<status_cause> causes_;
   std::optional<std::chrono::seconds> retry_after_;
 };
+
+/// A Retry-After header (RFC 9110, 10.2.3): seconds, or a date, which `now` is taken from. Nothing where it is neither.
+/// At most an hour: what is longer is a mistake, and must not stop us for good.
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, base::wall_time now);
+
+/// "Sun, 06 Nov 1994 08:49:37 GMT", the one form of HTTP's dates that is still written.
+std::optional<base::wall_time> parse_http_date(std::string_view text);
 
 [[noreturn]] void throw_exception_from_error(error const& e, boost::source_location const& where);
 

@@ -7,6 +7,7 @@
 #include <boost/beast/http/verb.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,9 +24,12 @@ struct http_request {
   boost::beast::http::verb method = boost::beast::http::verb::get;
   std::string target;
   std::vector<std::pair<std::string, std::string>> headers;  ///< Host, Connection and Content-Length are ours
-  std::string body;
+  /// Shared, because the caller may have to send it once more; null: none.
+  std::shared_ptr<std::string const> body;
   /// Sending it twice does no more than once: it may be repeated where a kept-alive connection turns out dead.
   bool idempotent = false;
+  /// The server may compress the answer. For send() alone, which takes it apart again.
+  bool accept_gzip = false;
 };
 
 struct http_response {
@@ -45,23 +49,40 @@ class response_stream {
   boost::beast::http::fields const& headers() const;
 
   /// At least one byte as soon as there is one; an empty string at the orderly end, and after it. A body that breaks
-  /// off is failure::connection, never an end. Cancellable (terminal). After an error only destruction makes sense.
+  /// off is failure::connection, never an end; one in an encoding that nobody asked for is failure::protocol.
+  /// Cancellable (terminal). After an error only destruction makes sense.
   boost::asio::awaitable<result<std::string>> read_some(base::deadline by);
 
-  /// The whole rest; failure::too_large, and the connection closed, where it is longer than `limit`.
+  /// The whole rest, decompressed; failure::too_large, and the connection closed, where it is longer than `limit`.
   boost::asio::awaitable<result<std::string>> read_rest(std::size_t limit, base::deadline by);
+
+  /// As much of it as comes, at most `limit` bytes, for an answer whose status is what matters. Only cancellation is an
+  /// error. Where something is missing, the connection is closed.
+  boost::asio::awaitable<result<std::string>> read_beginning(std::size_t limit, base::deadline by);
 
  private:
   friend class http_client;
   struct state;
   explicit response_stream(std::unique_ptr<state> s);
+  boost::asio::awaitable<result<std::size_t>> read_into(char* to, std::size_t size, base::deadline by);
+  boost::asio::awaitable<result<std::string>> read_plain(std::size_t limit, base::deadline by);
+  boost::asio::awaitable<result<std::string>> read_gzip(std::size_t limit, base::deadline by);
   std::unique_ptr<state> state_;
 };
 
 struct http_client_options {
   std::size_t max_connections = 16;          ///< for whole exchanges; those beyond wait in line. Streams have their own
-  std::chrono::seconds max_idle{45};         ///< a kept connection older than this is not used again
-  std::size_t max_body = 64U * 1024 * 1024;  ///< of a whole answer
+  std::chrono::seconds max_idle{45};         ///< a kept connection that was unused for longer is closed, not used
+  std::size_t max_body = 64U * 1024 * 1024;  ///< of a whole answer, decompressed
+  std::size_t max_refusal = 1024 * 1024;     ///< of an answer outside 2xx: what is beyond is cut off
+  std::shared_ptr<resolver> names;           ///< null: one of its own
+};
+
+/// Since the client was made.
+struct http_counters {
+  std::uint64_t opened = 0;  ///< connections
+  std::uint64_t reused = 0;  ///< requests sent on a kept connection
+  std::uint64_t stale = 0;   ///< of those, sent again because the connection was dead
 };
 
 /// Redirects are answers like any other and never followed: a credential must not go where an answer points.
@@ -85,6 +106,7 @@ class http_client {
   void reconfigure(std::shared_ptr<endpoint const> to);
 
   std::size_t idle_connections() const;
+  http_counters const& counted() const;
 
  private:
   struct pool;

@@ -79,6 +79,7 @@ class scripted_api_server {
   struct tls_options {
     certificate server;         ///< what it shows
     std::string client_ca_pem;  ///< not empty: a client certificate of that authority is required
+    int newest_version = 0;     ///< TLS1_1_VERSION, ...; 0: whatever there is
   };
 
   explicit scripted_api_server(boost::asio::any_io_executor executor);
@@ -97,8 +98,14 @@ class scripted_api_server {
   std::uint16_t port() const;
   std::vector<recorded_request> const& requests() const;
   int connections() const;
+  /// What the clients asked for by server name indication, one entry a handshake; empty where they named nobody.
+  std::vector<std::string> const& server_names() const;
+  /// The most requests that were being answered at the same time.
+  int most_at_once() const;
   /// Closes connections that wait for their next request, as a server does with idle ones.
   void close_idle();
+  /// Writes to every connection, below any TLS: what no request asked for.
+  void say_to_all(std::string const& bytes);
 
   boost::asio::awaitable<void> stop();
 
