@@ -50,7 +50,7 @@ struct exec_identity {
 /// give either or both.
 using identity = std::variant<no_identity, token_identity, token_file_identity, exec_identity>;
 
-/// An HTTP proxy to be asked for a tunnel (CONNECT), whatever the server's scheme.
+/// An HTTP proxy, asked for a tunnel (CONNECT) to a TLS server; a request to a plain one is sent to it whole.
 struct proxy_config {
   std::string url;   ///< as it was written, without user and password: for messages
   bool tls = false;  ///< https://: the connection to the proxy itself is TLS, verified by the machine's own store
