@@ -16,6 +16,7 @@
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/execution/build.hpp"
+#include "codeexec/reconciler/cached_objects.hpp"
 #include "codeexec/reconciler/code_execution_reconciler.hpp"
 #include "codeexec/testing/run_coro.hpp"
 #include "codeexec/testing/scripted_client.hpp"
@@ -355,7 +356,7 @@ class operator_process {
 
   /// The watches show everything.
   void watch() {
-    fill(executions, "codeexecutions", &api::decode_code_execution);
+    fill(executions, "codeexecutions", &decode_cached_execution);
     fill(jobs, "jobs", &kube::decode_job);
     fill(pods, "pods", &kube::decode_pod);
   }

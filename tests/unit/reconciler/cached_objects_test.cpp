@@ -1,0 +1,78 @@
+#include "codeexec/reconciler/cached_objects.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace codeexec::reconciler {
+namespace {
+
+using nlohmann::json;
+
+json execution(std::string const& phase) {
+  return json::parse(R"({
+    "metadata": {"name": "hello", "namespace": "agents", "uid": "u", "resourceVersion": "7", "generation": 2,
+                 "finalizers": ["codeexec.dev/cleanup"], "managedFields": [{"manager": "kubectl"}],
+                 "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{...}"}},
+    "spec": {"code": "print", "stdin": "in", "files": [{"path": "a", "content": "b"}], "timeoutSeconds": 9,
+             "ttlSecondsAfterFinished": 60, "cleanupPolicy": "Retain", "cancel": true},
+    "status": {"phase": ")" +
+                     phase + R"(", "reason": "Completed", "jobName": "hello-1", "stdout": "1\n", "stderr": "",
+               "timeline": {"captured": "2026-01-01T00:00:00.000001Z"}, "codeSHA256": "abc",
+               "conditions": [{"type": "Ready", "status": "True", "reason": "r", "message": "m",
+                               "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})");
+}
+
+api::CodeExecution cached(json const& object) {
+  auto decoded = decode_cached_execution(kube::parse_kept(object.dump(), execution_fields()));
+  auto const* const failure = std::get_if<api::decode_error>(&decoded);
+  EXPECT_EQ(failure, nullptr) << failure->describe();
+  return failure == nullptr ? std::get<api::CodeExecution>(std::move(decoded)) : api::CodeExecution{};
+}
+
+TEST(CachedExecution, UnfinishedOneIsCachedWhole) {
+  auto const object = execution("Running");
+  auto expected = std::get<api::CodeExecution>(api::decode_code_execution(object));
+  expected.metadata.annotations.clear();
+  EXPECT_EQ(api::encode(cached(object)), api::encode(expected));
+}
+
+TEST(CachedExecution, FinishedOneIsCachedWithoutWhatNobodyReadsAnyMore) {
+  for (std::string const phase : {"Succeeded", "Failed"}) {
+    auto const e = cached(execution(phase));
+    EXPECT_FALSE(e.spec.code || e.spec.stdin_ || e.status.stdout_ || e.status.stderr_);
+    EXPECT_TRUE(e.spec.files.empty());
+    // What cleaning up goes by.
+    EXPECT_TRUE(e.status.is_final());
+    EXPECT_EQ(e.spec.ttlSecondsAfterFinished, 60);
+    EXPECT_EQ(e.spec.cleanupPolicy, "Retain");
+    EXPECT_EQ(e.status.jobName, "hello-1");
+    EXPECT_EQ(e.status.timeline->captured, "2026-01-01T00:00:00.000001Z");
+    EXPECT_TRUE(e.metadata.has_finalizer("codeexec.dev/cleanup"));
+  }
+}
+
+TEST(CachedExecution, WrongFieldIsStillNamed) {
+  auto object = execution("Succeeded");
+  object["spec"]["timeoutSeconds"] = "soon";
+  auto const decoded = decode_cached_execution(kube::parse_kept(object.dump(), execution_fields()));
+  ASSERT_TRUE(std::holds_alternative<api::decode_error>(decoded));
+  EXPECT_EQ(std::get<api::decode_error>(decoded).field, "spec.timeoutSeconds");
+}
+
+TEST(CachedObjects, PodIsFoundByItsExecutionAndJobsKeepWhatTheyWereMadeFor) {
+  auto const object = json::parse(R"({"metadata": {"name": "n", "namespace": "agents", "uid": "u",
+      "labels": {"codeexec.dev/execution-uid": "e", "job-name": "n"}, "annotations": {"codeexec.dev/input": "i"},
+      "ownerReferences": [{"kind": "Job", "name": "n", "uid": "j", "controller": true}]},
+    "spec": {"containers": [{"name": "code"}], "nodeName": "node"}, "status": {"phase": "Running"}})");
+  auto const pod = kube::parse_kept(object.dump(), pod_fields());
+  EXPECT_EQ(pod["metadata"]["labels"], json::parse(R"({"codeexec.dev/execution-uid": "e"})"));
+  EXPECT_EQ(pod["metadata"]["ownerReferences"], object["metadata"]["ownerReferences"]);
+  EXPECT_EQ(pod["spec"].dump(), R"({"nodeName":"node"})");
+  EXPECT_FALSE(pod["metadata"].contains("annotations"));
+  auto const job = kube::parse_kept(object.dump(), job_fields());
+  EXPECT_EQ(job["metadata"]["annotations"], object["metadata"]["annotations"]);
+  EXPECT_FALSE(job["metadata"].contains("labels"));
+}
+
+}  // namespace
+}  // namespace codeexec::reconciler
