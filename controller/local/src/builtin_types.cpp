@@ -142,6 +142,7 @@ class pod_strategy : public strategy {
         "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
         "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)")};
   }
+  bool deletes_gracefully() const override { return true; }
   std::int64_t grace_seconds(json const& object, std::optional<std::int64_t> asked) const override {
     json const& own = at_path(object, "spec.terminationGracePeriodSeconds");
     std::int64_t grace = asked.value_or(own.is_number_integer() ? own.get<std::int64_t>() : 30);

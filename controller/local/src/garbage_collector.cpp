@@ -211,7 +211,9 @@ void garbage_collector::delete_dependents_first(resource_type const& type, objec
   for (store::located const& dependent : objects_.dependents(owner.uid())) {
     if (!dependent.what.being_deleted()) {
       remove_options options;
-      options.policy = kube::propagation::foreground;
+      // One that nothing depends on need not wait for anything.
+      options.policy = objects_.dependents(dependent.what.uid()).empty() ? kube::propagation::background
+                                                                         : kube::propagation::foreground;
       options.uid = dependent.what.uid();
       (void)objects_.remove(dependent.type->id(), dependent.what.ns(), dependent.what.name(), options);
     }

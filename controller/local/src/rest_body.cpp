@@ -5,6 +5,7 @@
 #include "codeexec/local/yaml.hpp"
 
 #include "protobuf_body.hpp"
+#include "metadata.hpp"
 #include "rest_state.hpp"
 
 namespace codeexec::local {
@@ -197,6 +198,22 @@ std::optional<status_error> api_server::state::check_fields(target const& t, jso
   return std::nullopt;
 }
 
+/// All that is wrong with it, under the name it would have got.
+status_error api_server::state::event_without_time(target const& t, json const& value) {
+  json metadata = at_path(value, "metadata");
+  field_errors faults;
+  if (metadata.is_object() && !check_metadata_types(metadata)) {
+    if (std::string const prefix = string_at(metadata, "generateName");
+        !prefix.empty() && string_at(metadata, "name").empty()) {
+      metadata["name"] = prefix + objects.new_suffix();
+    }
+    metadata["namespace"] = t.path.ns;
+    faults = validate_metadata(metadata, *t.type, strategy());
+  }
+  faults.push_back(field_error::required("eventTime"));
+  return status_error::invalid("", t.type->kind, string_at(metadata, "name"), faults);
+}
+
 result<json> api_server::state::decode(target const& t, server_request const& request,
                                        std::vector<std::string>& warned) {
   std::string const type = media_type(request.header("content-type"));
@@ -221,8 +238,7 @@ result<json> api_server::state::decode(target const& t, server_request const& re
   if (t.modern_event && string_at(value, "apiVersion") == "events.k8s.io/v1") {
     // This group asks for more than core/v1 does.
     if (at_path(value, "eventTime").is_null()) {
-      return status_error::invalid("", t.type->kind, string_at(value, "metadata.name"),
-                                   {field_error::required("eventTime")});
+      return event_without_time(t, value);
     }
     value = event_as_core_v1(std::move(value));
   }

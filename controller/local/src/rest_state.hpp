@@ -90,6 +90,7 @@ struct api_server::state {
   // Decoding
   result<json> decode(target const& t, server_request const& request, std::vector<std::string>& warned);
   result<json> decode_text(server_request const& request, std::string_view kind);
+  status_error event_without_time(target const& t, json const& value);
   std::optional<status_error> check_fields(target const& t, json& value, std::vector<std::string>& warned);
   result<filter> filter_of(target const& t) const;
   result<bool> dry_run(target const& t, char const* kind) const;

@@ -175,7 +175,8 @@ asio::awaitable<void> api_server::state::stream_watch(target t, exchange& answer
   auto const end = started + length;
   // One more shortly before the end, so that the next watch starts where this one stopped.
   auto last_bookmark = end - std::chrono::seconds(2);
-  auto next_bookmark = std::min(started + bookmark_interval, last_bookmark);
+  auto const never = end + bookmark_interval;
+  auto next_bookmark = last_bookmark > started ? std::min(started + bookmark_interval, last_bookmark) : never;
   while (up && !gone) {
     changed.reset();
     std::string out;
@@ -199,7 +200,7 @@ asio::awaitable<void> api_server::state::stream_watch(target t, exchange& answer
     auto const now = std::chrono::steady_clock::now();
     if (!more && bookmarks && now >= next_bookmark) {
       out += writer.bookmark((*opened)->position(), false);
-      next_bookmark = now < last_bookmark ? std::min(now + bookmark_interval, last_bookmark) : end + bookmark_interval;
+      next_bookmark = now < last_bookmark ? std::min(now + bookmark_interval, last_bookmark) : never;
     }
     if (!out.empty()) {
       up = co_await answer.write(std::move(out));

@@ -475,7 +475,8 @@ result<object> store::write(std::shared_ptr<table> const& where, object const& b
     return status_error::invalid(t.group, t.kind, before.name(), errors);
   }
 
-  if (t.has_generation && spec_changed(next, *before)) {
+  // What the control plane itself fills in (a Pod's node) is no new generation.
+  if (t.has_generation && which != part::all && spec_changed(next, *before)) {
     json const& generation = at_path(*before, "metadata.generation");
     next["metadata"]["generation"] = (generation.is_number_integer() ? generation.get<std::int64_t>() : 0) + 1;
   }
@@ -594,7 +595,8 @@ result<removed> store::remove(kube::resource const& type, std::string_view ns, s
   if (before.being_deleted()) {
     grace = std::min(grace, stored_grace(metadata));
   }
-  if (is_empty_list(metadata, "finalizers") && grace == 0 && !where->how->held(next)) {
+  bool const leaves = is_empty_list(metadata, "finalizers") && grace == 0 && !where->how->held(next);
+  if (leaves && !where->how->deletes_gracefully()) {
     if (!options.dry_run) {
       (void)commit(*where, event_type::deleted, *before, before);  // a deletion cannot be refused any more
     }
@@ -610,17 +612,21 @@ result<removed> store::remove(kube::resource const& type, std::string_view ns, s
     }
     where->how->begin_deletion(next);
   }
-  if (!changed) {
-    return removed{before, false};
-  }
   if (options.dry_run) {
-    return removed{object(std::move(next)), false};
+    return removed{object(std::move(next)), leaves};
   }
-  auto const written = commit(*where, event_type::modified, std::move(next), before);
-  if (!written) {
-    return written.error();
+  object last = before;
+  if (changed) {
+    auto const written = commit(*where, event_type::modified, std::move(next), before);
+    if (!written) {
+      return written.error();
+    }
+    last = *written;
   }
-  return removed{*written, false};
+  if (leaves) {
+    (void)commit(*where, event_type::deleted, *last, last);
+  }
+  return removed{last, leaves};
 }
 
 // store: watching and persistence ---------------------------------------------------------------------------------

@@ -81,8 +81,8 @@ class client {
     return receive();
   }
 
-  /// Headers, then the first `count` lines of a stream.
-  std::pair<int, std::vector<nlohmann::json>> lines(std::size_t count) {
+  /// Headers, then the next `count` lines of a stream, as documents or (`text`) as they are, with the newline.
+  std::pair<int, std::vector<nlohmann::json>> lines(std::size_t count, bool text = false) {
     if (!stream_) {
       stream_.emplace();
       stream_->body_limit(boost::none);
@@ -92,11 +92,17 @@ class client {
     while (out.size() < count) {
       auto const end = pending_.find('\n');
       if (end != std::string::npos) {
-        out.push_back(nlohmann::json::parse(pending_.substr(0, end), nullptr, false));
+        std::string const line = pending_.substr(0, end + 1);
+        out.push_back(text ? nlohmann::json(line) : nlohmann::json::parse(line, nullptr, false));
         pending_.erase(0, end + 1);
         continue;
       }
       if (stream_->is_done()) {
+        // An answer that is no stream ends without a newline.
+        if (!pending_.empty()) {
+          out.push_back(text ? nlohmann::json(pending_) : nlohmann::json::parse(pending_, nullptr, false));
+          pending_.clear();
+        }
         break;
       }
       char piece[8192];
@@ -152,6 +158,9 @@ class live_server {
     return call("POST", target, {{"Content-Type", "application/json"}}, body.dump());
   }
   answer get(std::string const& target) const { return call("GET", target); }
+
+  asio::any_io_executor executor() { return io_.get_executor(); }
+  async::task_group& tasks() { return tasks_; }
 
   /// Runs `work` on the server's thread and waits for it.
   void on_thread(std::function<void()> work) {

@@ -313,7 +313,8 @@ job_plan plan_job(json const& job, std::vector<json const*> const& pods, base::w
 
   // The end is said once every Pod is counted and none is on its way out any more: only then is the outcome final. It
   // is a write of its own after the one that counts.
-  if (deciding && open.empty() && counts.active == 0 && counts.terminating == 0) {
+  bool const just_ended = integer_at(before, "terminating").value_or(0) > 0;
+  if (deciding && open.empty() && counts.active == 0 && counts.terminating == 0 && !just_ended) {
     if (target != nullptr) {
       auto const reason = string_at(*target, "reason");
       auto const message = string_at(*target, "message");

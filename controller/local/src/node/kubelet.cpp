@@ -347,7 +347,10 @@ void kubelet::pull_failed(record_ptr const& pod, std::size_t index, image_refere
   auto& one = *pod->units[index];
   auto& facts = pod->facts.containers[index];
   auto const written = string_at(at_path(*pod->pod, "spec.containers")[index], "image");
-  pod->facts.sandbox_ready = true;
+  if (!pod->facts.sandbox_ready) {
+    pod->facts.sandbox_ready = true;
+    write_status(*pod);
+  }
   if (string_at(at_path(*pod->pod, "spec.containers")[index], "imagePullPolicy") == "Never") {
     if (facts.reason != "ErrImageNeverPull") {
       facts.reason = "ErrImageNeverPull";
@@ -359,6 +362,7 @@ void kubelet::pull_failed(record_ptr const& pod, std::size_t index, image_refere
     return;
   }
   auto const why = pull_failure(name);
+  give_address(*pod);
   event(*pod, event_kind::normal, "Pulling", "Pulling image \"" + written + "\"", one.name);
   event(*pod, event_kind::warning, "Failed", "Failed to pull image \"" + written + "\": " + why, one.name);
   event(*pod, event_kind::warning, "Failed", "Error: ErrImagePull", one.name);
@@ -488,7 +492,16 @@ void kubelet::run(record_ptr const& pod, std::size_t index, container_spec spec)
   exited(pod, index, std::move(failed));
 }
 
+/// Sandboxes have no network, so nobody can reach the address; clients that show a Pod's address get one all the same.
+void kubelet::give_address(pod_entry& pod) {
+  if (pod.facts.pod_ip.empty()) {
+    pod.facts.pod_ip = "10.244.0." + std::to_string(1 + next_address_);
+    next_address_ = (next_address_ + 1) % 254;
+  }
+}
+
 void kubelet::started(record_ptr const& pod, std::size_t index) {
+  give_address(*pod);
   auto& one = *pod->units[index];
   auto& facts = pod->facts.containers[index];
   facts.now = container_facts::state::running;

@@ -51,6 +51,7 @@ class kubelet {
   image_config const* find_image(record_ptr const& pod, std::size_t index);
   void pull_failed(record_ptr const& pod, std::size_t index, image_reference const& name);
   void run(record_ptr const& pod, std::size_t index, container_spec spec);
+  void give_address(pod_entry& pod);
   void started(record_ptr const& pod, std::size_t index);
   void exited(record_ptr const& pod, std::size_t index, container_exit how);
   std::string termination_message(pod_entry const& pod, std::size_t index, int exit_code) const;
@@ -73,6 +74,7 @@ class kubelet {
   cluster_events events_;
   std::map<std::string, record_ptr> pods_;   ///< by uid
   std::map<std::string, object> looked_up_;  ///< keeps ConfigMaps alive while a Pod is being prepared
+  unsigned next_address_ = 0;
   bool stopped_ = false;
 };
 

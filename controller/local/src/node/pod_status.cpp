@@ -149,6 +149,10 @@ json compute_pod_status(json const& pod, pod_facts const& facts, base::wall_time
 
   out["hostIP"] = facts.host_ip;
   out["hostIPs"] = json::array({json{{"ip", facts.host_ip}}});
+  if (!facts.pod_ip.empty()) {
+    out["podIP"] = facts.pod_ip;
+    out["podIPs"] = json::array({json{{"ip", facts.pod_ip}}});
+  }
   if (facts.start_time) {
     out["startTime"] = base::format_time(*facts.start_time);
   }

@@ -79,6 +79,8 @@ class strategy {
 
   /// Seconds that a deletion waits for the node; 0: gone at once.
   virtual std::int64_t grace_seconds(nlohmann::json const& object, std::optional<std::int64_t> asked) const;
+  /// True where deletions have a grace at all: the object is then seen with a grace of 0 before it is gone.
+  virtual bool deletes_gracefully() const { return false; }
   /// Called once, when deletionTimestamp is set and the object stays for now.
   virtual void begin_deletion(nlohmann::json& object) const;
   /// True while something besides metadata.finalizers holds the object (a Namespace's spec.finalizers).

@@ -26,6 +26,7 @@ struct container_facts {
 
 struct pod_facts {
   std::string host_ip = "127.0.0.1";
+  std::string pod_ip;                         ///< empty before the sandbox has one
   std::optional<base::wall_time> start_time;  ///< when the node took it
   bool sandbox_ready = false;                 ///< PodReadyToStartContainers
   bool settled =

@@ -1,0 +1,287 @@
+// Makes the exchanges that were recorded from a real Kubernetes 1.36 again, topic by topic, and compares the answers.
+//
+// A topic's exchanges stand on those of the topics before it; these are made first, and only their outcome is used.
+#include <chrono>
+#include <gtest/gtest.h>
+#include <list>
+#include <thread>
+
+#include "live_cluster.hpp"
+#include "transcript.hpp"
+
+namespace codeexec::local::testing {
+namespace {
+
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+/// How long a cluster may take to get where it was recorded (a sandbox on a loaded machine, a deadline, a deletion).
+constexpr std::chrono::seconds patience{30};
+/// A watch that the recording left open for longer is left as soon as all that was recorded has come.
+constexpr int longest_whole_stream_seconds = 5;
+
+struct topic {
+  char const* name;
+  std::vector<char const*> stands_on;
+};
+
+std::vector<topic> const topics = [] {
+  std::vector<topic> out{{"01-discovery", {}}};
+  std::vector<char const*> before{"01-discovery"};
+  for (char const* name : {"02-crd", "03-crud", "04-validation", "05-patch", "06-status", "07-apply",
+                           "08-finalizers-and-garbage-collection", "09-lists", "10-watch", "11-table", "12-leases",
+                           "13-events", "14-configmaps"}) {
+    out.push_back({name, before});
+    before.push_back(name);
+  }
+  out.push_back({"15-jobs-and-pods", {"01-discovery"}});
+  out.push_back({"16-logs", {"01-discovery", "15-jobs-and-pods"}});
+  out.push_back({"17-job-deletion", {"01-discovery", "15-jobs-and-pods"}});
+  // 05 leaves a Widget with a finalizer: that holds the namespace, as what had to be cleaned up did when it was
+  // recorded.
+  out.push_back({"19-namespace-deletion", {"01-discovery", "02-crd", "03-crud", "04-validation", "05-patch"}});
+  return out;
+}();
+
+class replay {
+ public:
+  /// Makes the exchanges of a topic for what they leave behind.
+  void prepare(std::string const& name) {
+    checking_ = false;
+    run(name);
+  }
+  /// Makes them and reports what is not as recorded.
+  void check(std::string const& name) {
+    checking_ = true;
+    run(name);
+    for (std::string const& entry : known_.no_longer_different(name)) {
+      ADD_FAILURE() << "tests/data/known_differences.json names what does not differ: " << name << ", " << entry;
+    }
+  }
+
+ private:
+  struct open_stream {
+    std::size_t number;
+    exchange what;
+    std::string title;
+    std::unique_ptr<client> watcher;
+  };
+
+  void run(std::string const& name) {
+    topic_ = name;
+    std::size_t number = 0;
+    for (exchange const& one : load_transcript(name)) {
+      ++number;
+      if (!one.response.contains("events")) {
+        finish_streams();
+        make(number, one);
+      } else if (checking_) {
+        open(number, one);
+      }
+    }
+    finish_streams();
+  }
+
+  void make(std::size_t number, exchange const& one) {
+    std::string const title = title_of(number, one);
+    bool const reads = one.request.at("method") == "GET";
+    auto const end = steady_clock::now() + patience;
+    for (;;) {
+      bindings attempt = names_;
+      std::vector<difference> const found = differences(number, one, ask(one), attempt);
+      // What controllers do after a write is seen by a later read: it is repeated until it answers as recorded.
+      if (found.empty() || !reads || steady_clock::now() > end) {
+        names_ = std::move(attempt);
+        report(title, found);
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  answer ask(exchange const& one) const {
+    return cluster_.call(one.request.at("method"), names_.filled_in(one.request.at("path").get<std::string>()),
+                         request_headers(one), request_body(one));
+  }
+
+  std::vector<difference> differences(std::size_t number, exchange const& one, answer const& got, bindings& names) {
+    std::vector<difference> out = names.compare(one.response.at("status"), got.status, "status");
+    for (auto const& [key, value] : one.response.at("headers").items()) {
+      auto const more = names.compare(value, got.header(key.c_str()), "headers." + key);
+      out.insert(out.end(), more.begin(), more.end());
+    }
+    json const wanted = one.response.contains("body") ? one.response.at("body") : json();
+    json const document = got.json();
+    json const body = got.body.empty()                                ? json()
+                      : wanted.is_string() || document.is_discarded() ? json(got.body)
+                                                                      : document;
+    names.bind_refused_name(one, body);
+    auto const more = names.compare(known_.served_part(topic_, number, wanted, body), body, "body");
+    out.insert(out.end(), more.begin(), more.end());
+    return unknown(number, std::move(out));
+  }
+
+  void open(std::size_t number, exchange const& one) {
+    auto watcher = std::make_unique<client>(cluster_.port());
+    watcher->send(one.request.at("method"), names_.filled_in(one.request.at("path").get<std::string>()),
+                  request_headers(one));
+    streams_.push_back({number, one, title_of(number, one), std::move(watcher)});
+  }
+
+  void finish_streams() {
+    for (open_stream& one : streams_) {
+      finish(one);
+    }
+    streams_.clear();
+  }
+
+  /// Events of one object are compared in their order; between objects the order is that of chance.
+  void finish(open_stream& one) {
+    json const& wanted = one.what.response.at("events");
+    std::vector<std::vector<json>> const recorded = by_object(wanted, one.number, true);
+    std::string const path = one.what.request.at("path");
+    auto const timeout = path.find("timeoutSeconds=");
+    bool const whole =
+        timeout == std::string::npos || std::stoi(path.substr(timeout + 15)) <= longest_whole_stream_seconds;
+    bool const lines_of_text = !wanted.empty() && wanted.front().is_string();
+    json got = json::array();
+    auto const end = steady_clock::now() + std::chrono::seconds(30);
+    int status = 0;
+    for (;;) {
+      auto [code, more] = one.watcher->lines(1, lines_of_text);
+      status = code;
+      for (json& line : more) {
+        got.push_back(std::move(line));
+      }
+      if (more.empty() || steady_clock::now() > end ||
+          (!whole && is_all_there(recorded, by_object(got, one.number, false)))) {
+        break;
+      }
+    }
+    auto found = names_.compare(one.what.response.at("status"), status, "status");
+    auto today = by_object(got, one.number, false);
+    for (std::size_t i = 0; !whole && i < recorded.size() && i < today.size(); ++i) {
+      // Left where the recording ends for all, it may have gone further for some.
+      today[i].resize(std::min(today[i].size(), recorded[i].size()));
+    }
+    if (today.size() != recorded.size()) {
+      found.push_back({"events", "are of " + std::to_string(today.size()) + " objects, not " +
+                                     std::to_string(recorded.size()) + ": " + got.dump().substr(0, 1000)});
+    }
+    for (std::size_t i = 0; i < recorded.size() && i < today.size(); ++i) {
+      std::string const place = "events[" + key_of(recorded[i].front()) + "]";
+      if (today[i].size() != recorded[i].size()) {
+        found.push_back(
+            {place, "are " + std::to_string(today[i].size()) + ", not " + std::to_string(recorded[i].size())});
+      }
+      for (std::size_t j = 0; j < recorded[i].size() && j < today[i].size(); ++j) {
+        auto const more = names_.compare(recorded[i][j], today[i][j], place + "[" + std::to_string(j) + "]");
+        found.insert(found.end(), more.begin(), more.end());
+      }
+    }
+    report(one.title, unknown(one.number, std::move(found)));
+  }
+
+  static std::string key_of(json const& event) {
+    json const& object = event.is_object() && event.contains("object") ? event.at("object") : event;
+    if (!object.is_object() || !object.contains("metadata")) {
+      return "";
+    }
+    json const& metadata = object.at("metadata");
+    return metadata.value("generateName", metadata.value("name", ""));
+  }
+
+  /// In the order in which the objects were first seen.
+  std::vector<std::vector<json>> by_object(json const& events, std::size_t number, bool recorded) {
+    std::vector<std::vector<json>> out;
+    std::map<std::string, std::size_t> place;
+    std::map<std::string, json> last;
+    for (json const& event : events) {
+      std::string const key = key_of(event);
+      bool const skipped = last.contains(key) && known_.is_transient(topic_, number, last.at(key), event, recorded);
+      last[key] = event;
+      if (skipped) {
+        continue;
+      }
+      auto const [at, fresh] = place.emplace(key, out.size());
+      if (fresh) {
+        out.emplace_back();
+      }
+      out[at->second].push_back(event);
+    }
+    return out;
+  }
+
+  static bool is_all_there(std::vector<std::vector<json>> const& recorded, std::vector<std::vector<json>> const& got) {
+    for (std::size_t i = 0; i < recorded.size(); ++i) {
+      if (i >= got.size() || got[i].size() < recorded[i].size()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  std::vector<difference> unknown(std::size_t number, std::vector<difference> all) {
+    std::erase_if(all, [&](difference const& one) { return known_.covers(topic_, number, one.place); });
+    return all;
+  }
+
+  void report(std::string const& title, std::vector<difference> const& found) const {
+    for (difference const& one : found) {
+      if (checking_) {
+        ADD_FAILURE() << title << "\n  " << one.place << " " << one.text;
+      }
+    }
+  }
+
+  std::string title_of(std::size_t number, exchange const& one) const {
+    return topic_ + " " + std::to_string(number) + ": " + one.request.at("method").get<std::string>() + " " +
+           one.request.at("path").get<std::string>();
+  }
+
+  static headers request_headers(exchange const& one) {
+    headers out;
+    if (one.request.contains("headers")) {
+      for (auto const& [name, value] : one.request.at("headers").items()) {
+        out.emplace_back(name, value.get<std::string>());
+      }
+    }
+    return out;
+  }
+
+  std::string request_body(exchange const& one) const {
+    if (!one.request.contains("body")) {
+      return {};
+    }
+    json const filled = names_.filled_in(one.request.at("body"));
+    return filled.is_string() ? filled.get<std::string>() : filled.dump();
+  }
+
+  live_cluster cluster_;
+  known_differences known_ = known_differences::load();
+  bindings names_;
+  std::string topic_;
+  bool checking_ = false;
+  std::list<open_stream> streams_;
+};
+
+class conformance : public ::testing::TestWithParam<topic> {};
+
+TEST_P(conformance, answers_are_those_of_a_real_server) {
+  replay all;
+  for (char const* earlier : GetParam().stands_on) {
+    all.prepare(earlier);
+  }
+  all.check(GetParam().name);
+}
+
+std::string case_name(::testing::TestParamInfo<topic> const& info) {
+  std::string out = info.param.name;
+  std::replace(out.begin(), out.end(), '-', '_');
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(topics, conformance, ::testing::ValuesIn(topics), case_name);
+
+}  // namespace
+}  // namespace codeexec::local::testing
