@@ -122,6 +122,9 @@ class replay {
   }
 
   void open(std::size_t number, exchange const& one) {
+    if (!names_.knows_versions_in(one.request.at("path"))) {
+      finish_streams();  // they may tell it
+    }
     auto watcher = std::make_unique<client>(cluster_.port());
     watcher->send(one.request.at("method"), names_.filled_in(one.request.at("path").get<std::string>()),
                   request_headers(one));

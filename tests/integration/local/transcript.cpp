@@ -78,6 +78,12 @@ std::vector<exchange> load_transcript(std::string const& topic) {
 
 // bindings --------------------------------------------------------------------------------------------------------
 
+bool bindings::knows_versions_in(std::string const& text) const {
+  static std::regex const version("<rv:[0-9]+>");
+  std::smatch found;
+  return !std::regex_search(text, found, version) || bound_.contains(found.str());
+}
+
 std::string bindings::filled_in(std::string const& text) const {
   std::string out = with_repetitions(text);
   for (auto const& [name, value] : bound_) {

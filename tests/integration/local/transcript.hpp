@@ -30,6 +30,8 @@ struct difference {
 /// then on it must be the same wherever it appears. A value: copy it, compare, and keep the copy where it fitted.
 class bindings {
  public:
+  /// False where the text names a version that no answer has told yet.
+  bool knows_versions_in(std::string const& text) const;
   /// A request's text with today's values in it.
   std::string filled_in(std::string const& text) const;
   nlohmann::json filled_in(nlohmann::json const& value) const;
