@@ -1,18 +1,14 @@
 // Programs die at any moment: the operator is killed while executions run, and so is the stand-in. These tests start
 // programs of their own, because they kill them.
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
-#include <signal.h>
 #include <string>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 
-#include "cluster.hpp"
+#include "machine.hpp"
 
 namespace codeexec::e2e {
 namespace {
@@ -21,101 +17,20 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-/// A child of ours, its output in a file.
-class program {
+/// A machine with one operator that a test may kill.
+class machine : public e2e::machine {
  public:
-  program(std::vector<std::string> const& command, fs::path const& log) {
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      auto const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-      auto const in = ::open("/dev/null", O_RDONLY);
-      ::dup2(in, 0);
-      ::dup2(out, 1);
-      ::dup2(out, 2);
-      std::vector<char*> argv;
-      for (auto const& word : command)
-        argv.push_back(const_cast<char*>(word.c_str()));
-      argv.push_back(nullptr);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
-  }
-  program(program const&) = delete;
-  program& operator=(program const&) = delete;
-  ~program() { end(SIGKILL); }
-
-  pid_t pid() const { return pid_; }
-  /// Sends the signal and waits; the wait status.
-  int end(int with) {
-    if (pid_ <= 0) return 0;
-    ::kill(pid_, with);
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return status;
-  }
-
- private:
-  pid_t pid_ = -1;
-};
-
-/// A stand-in of its own and an operator that a test may kill.
-class machine {
- public:
-  machine() {
-    auto pattern = (fs::temp_directory_path() / "codeexec-crash-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-    start_local();
-    start_operator();
-    cluster_ = std::make_unique<cluster>(kubeconfig().string());
-  }
-  machine(machine const&) = delete;
-  machine& operator=(machine const&) = delete;
+  machine() { start_operator(); }
   ~machine() {
-    cluster_.reset();
     if (operator_) operator_->end(SIGTERM);
-    if (local_) local_->end(SIGTERM);
-    if (::testing::Test::HasFailure()) {
-      std::cerr << "logs kept in " << folder_ << "\n";
-    } else {
-      std::error_code ignored;
-      fs::remove_all(folder_, ignored);
-    }
   }
 
-  cluster& api() { return *cluster_; }
-  program& local() { return *local_; }
-  fs::path const& folder() const { return folder_; }
-
-  void start_operator() {
-    fs::remove(folder_ / "ready");
-    operator_ = std::make_unique<program>(
-        std::vector<std::string>{CODEEXEC_BINARY_DIR "/bin/codeexec-controller", "--kubeconfig", kubeconfig().string(),
-                                 "--ready-file", (folder_ / "ready").string()},
-        folder_ / "operator.log");
-  }
+  void start_operator() { operator_ = e2e::machine::start_operator("operator"); }
   void kill_operator() { operator_->end(SIGKILL); }
   int stop_operator() { return operator_->end(SIGTERM); }
 
  private:
-  fs::path kubeconfig() const { return folder_ / "kubeconfig"; }
-
-  void start_local() {
-    local_ = std::make_unique<program>(
-        std::vector<std::string>{CODEEXEC_BINARY_DIR "/bin/codeexec-local", "--listen", "127.0.0.1:0", "--crds",
-                                 CODEEXEC_SOURCE_DIR "/crds", "--images",
-                                 CODEEXEC_SOURCE_DIR "/config/local/images.yaml", "--state-dir",
-                                 (folder_ / "node").string(), "--kubeconfig-out", kubeconfig().string()},
-        folder_ / "local.log");
-    auto const until = steady_clock::now() + 60s;
-    while (!fs::exists(kubeconfig()) && steady_clock::now() < until)
-      std::this_thread::sleep_for(20ms);
-  }
-
-  fs::path folder_;
-  std::unique_ptr<program> local_;
   std::unique_ptr<program> operator_;
-  std::unique_ptr<cluster> cluster_;
 };
 
 /// Processes whose command line holds `text`.

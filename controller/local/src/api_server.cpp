@@ -1,5 +1,7 @@
 #include "codeexec/local/api_server.hpp"
 
+#include <algorithm>
+
 #include "codeexec/local/builtin_types.hpp"
 
 #include "rest_state.hpp"
@@ -15,6 +17,16 @@ status_error not_acceptable() {
                       "application/vnd.kubernetes.protobuf");
 }
 
+/// Some types can only be read.
+bool allows(resource_type const& type, verb method) {
+  std::string_view const word = method == verb::post     ? "create"
+                                : method == verb::put     ? "update"
+                                : method == verb::patch   ? "patch"
+                                : method == verb::delete_ ? "delete"
+                                                          : "get";
+  return std::find(type.verbs.begin(), type.verbs.end(), word) != type.verbs.end();
+}
+
 }  // namespace
 
 asio::awaitable<void> api_server::state::send(exchange& answer, reply what) {
@@ -28,6 +40,10 @@ api_server::~api_server() = default;
 
 void api_server::set_log_source(log_source* logs) {
   state_->logs = logs;
+}
+
+void api_server::set_access_control(access_control const* access) {
+  state_->access = access;
 }
 
 void api_server::set_address(std::string address) {
@@ -46,7 +62,18 @@ asio::awaitable<void> api_server::handle(server_request request, exchange& answe
   target t;
   t.options = query::parse(question == std::string::npos ? std::string() : request.target.substr(question + 1));
   auto parsed = parse_resource_path(path);
+  auto allowed = s.authorize(request, path, parsed, t.options);
+  if (!allowed) {
+    reply refusal = reply::of(allowed.error());
+    co_await state::send(answer, std::move(refusal));
+    co_return;
+  }
+  t.user = std::move(*allowed);
   if (parsed) {
+    if (auto reviewed = s.review(*parsed, request, t.user)) {
+      co_await state::send(answer, std::move(*reviewed));
+      co_return;
+    }
     t.path = std::move(*parsed);
     t.modern_event = t.path.group == kube::events.group && t.path.plural == kube::events.plural;
     t.type = s.objects.find_type(t.modern_event ? std::string_view() : std::string_view(t.path.group), t.path.plural);
@@ -55,15 +82,16 @@ asio::awaitable<void> api_server::handle(server_request request, exchange& answe
     }
   }
   if (!t.type) {
-    reply page = s.static_page(path, request);
+    reply page = s.static_page(path, t.options, request);
     co_await state::send(answer, std::move(page));
     co_return;
   }
   std::string const& sub = t.path.subresource;
   bool const is_pod = t.type->id() == kube::pods;
   bool const is_namespace = t.type->id() == kube::namespaces;
+  bool const is_account = t.type->id() == service_accounts;
   bool const known_sub = sub.empty() || (sub == "status" && t.type->has_status) || (sub == "log" && is_pod) ||
-                         (sub == "finalize" && is_namespace);
+                         (sub == "finalize" && is_namespace) || (sub == "token" && is_account);
   // A cluster-scoped type has no path under a namespace.
   if (!known_sub || (!t.type->namespaced && !t.path.ns.empty()) ||
       (t.type->namespaced && !t.path.name.empty() && t.path.ns.empty())) {
@@ -89,7 +117,13 @@ asio::awaitable<void> api_server::handle(server_request request, exchange& answe
     co_return;
   }
   reply out = reply::of(status_error::method_not_allowed());
-  if (request.method == verb::get || request.method == verb::head) {
+  if (sub == "token") {
+    if (request.method == verb::post) {
+      out = s.create_token(t, request);
+    }
+  } else if (!allows(*t.type, request.method)) {
+    // stays refused
+  } else if (request.method == verb::get || request.method == verb::head) {
     out = collection ? s.list(t) : s.get(t);
   } else if (request.method == verb::post && collection && (!t.type->namespaced || !t.path.ns.empty())) {
     out = s.create(t, request);

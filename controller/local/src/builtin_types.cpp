@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codeexec/api/quantity.hpp"
 #include "codeexec/local/names.hpp"
 
 #include "pod_spec.hpp"
@@ -314,6 +315,25 @@ class runtime_class_strategy : public strategy {
   }
 };
 
+class resource_quota_strategy : public strategy {
+ public:
+  void prepare_create(json& object, base::wall_time) const override { object["status"] = json::object(); }
+  field_errors validate_create(json const& object) const override {
+    field_errors out;
+    json const& hard = at_path(object, "spec.hard");
+    if (!hard.is_object()) {
+      return out;
+    }
+    for (auto const& [name, value] : hard.items()) {
+      if (!value.is_string() || !api::quantity::parse(value.get_ref<std::string const&>())) {
+        out.push_back(field_error::invalid("spec.hard[" + name + "]", value, "must be a quantity"));
+      }
+    }
+    return out;
+  }
+  field_errors validate_update(json const& next, json const&, part) const override { return validate_create(next); }
+};
+
 /// Names of roles and bindings may be nearly anything that fits into a path: "system:node".
 class rbac_strategy : public strategy {
  public:
@@ -395,9 +415,20 @@ void add_builtin_types(store& objects) {
   t.has_status = true;
   objects.add_type(t, std::make_unique<strategy>());
 
+  // Nothing here has an address of its own, so there never is one; but clients list them (cluster-info, get all).
+  t = make(kube::resource{"", "v1", "services", "Service", true}, {"svc"});
+  t.categories = {"all"};
+  t.verbs = {"get", "list", "watch"};
+  objects.add_type(t, std::make_unique<strategy>());
+
   t = make(kube::resource{"", "v1", "serviceaccounts", "ServiceAccount", true}, {"sa"});
   t.returns_deleted = true;
   objects.add_type(t, std::make_unique<strategy>());
+
+  t = make(kube::resource{"", "v1", "resourcequotas", "ResourceQuota", true}, {"quota"});
+  t.has_status = true;
+  t.returns_deleted = true;
+  objects.add_type(t, std::make_unique<resource_quota_strategy>());
 
   constexpr char const* rbac = "rbac.authorization.k8s.io";
   for (kube::resource const& id : {kube::resource{rbac, "v1", "roles", "Role", true},

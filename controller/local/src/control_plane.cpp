@@ -1,35 +1,54 @@
 #include "codeexec/local/control_plane.hpp"
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <fstream>
+#include <sstream>
+#include <unistd.h>
 
+#include "codeexec/base/encoding.hpp"
+#include "codeexec/local/access_control.hpp"
+#include "codeexec/local/admission.hpp"
 #include "codeexec/local/api_server.hpp"
 #include "codeexec/local/builtin_types.hpp"
+#include "codeexec/local/certificates.hpp"
 #include "codeexec/local/custom_types.hpp"
+#include "codeexec/local/fault_injector.hpp"
 #include "codeexec/local/garbage_collector.hpp"
 #include "codeexec/local/journal.hpp"
+#include "codeexec/local/yaml.hpp"
 #include "codeexec/net/server.hpp"
 
 namespace codeexec::local {
 
 namespace asio = boost::asio;
+namespace fs = std::filesystem;
+using nlohmann::json;
 
 struct control_plane::state {
   state(asio::any_io_executor ex, base::clock const& clock, base::rng random, control_plane_options o)
-      : options(std::move(o)),
+      : executor(ex),
+        options(std::move(o)),
         objects(clock, random, options.limits),
         customs(objects),
         collector(objects, [ex](std::function<void()> work) { asio::post(ex, std::move(work)); }),
         api(ex, objects, customs),
-        http(ex, api) {}
+        faults(ex, api) {}
 
+  net::request_handler& front() { return options.faults ? static_cast<net::request_handler&>(faults) : api; }
+
+  asio::any_io_executor executor;
   control_plane_options options;
   std::unique_ptr<journal> file;
   store objects;
   custom_types customs;
   garbage_collector collector;
   api_server api;
-  net::http_server http;
+  fault_injector faults;
+  server_identity identity;
+  std::unique_ptr<access_control> access;
+  std::unique_ptr<net::http_server> http;
   std::string address;
 };
 
@@ -83,6 +102,20 @@ base::result<void> control_plane::load() {
     }
   }
   s.collector.start();
+  install_admission(s.objects, [ex = s.executor](std::function<void()> work) { asio::post(ex, std::move(work)); });
+  if (s.options.tls || s.options.access_control) {
+    auto identity = load_identity(s.options.secrets);
+    if (!identity) {
+      return identity.error();
+    }
+    s.identity = std::move(*identity);
+  }
+  if (s.options.access_control) {
+    add_default_roles(s.objects);
+    s.access = std::make_unique<access_control>(s.objects, s.identity.tokens);
+    s.api.set_access_control(s.access.get());
+    s.faults.set_access_control(s.access.get());
+  }
   return {};
 }
 
@@ -93,7 +126,29 @@ base::result<void> control_plane::listen() {
   if (ec) {
     return base::error("not an IP address: " + s.options.address);
   }
-  auto const bound = s.http.listen(asio::ip::tcp::endpoint(where, s.options.port));
+  net::server_options http;
+  if (s.options.tls) {
+    auto names = s.options.names;
+    names.insert(names.end(), {"localhost", "127.0.0.1", "::1", "kubernetes.default.svc"});
+    if (!where.is_unspecified() && !where.is_loopback()) {
+      names.push_back(where.to_string());
+    }
+    char host[256] = {};
+    if (where.is_unspecified() && ::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') {
+      names.emplace_back(host);
+    }
+    auto const pair = make_server_certificate(s.identity.authority, names);
+    if (!pair) {
+      return pair.error();
+    }
+    auto tls = net::make_server_tls(pair->certificate_pem, pair->key_pem);
+    if (!tls) {
+      return tls.error();
+    }
+    http.tls = std::move(*tls);
+  }
+  s.http = std::make_unique<net::http_server>(s.executor, s.front(), std::move(http));
+  auto const bound = s.http->listen(asio::ip::tcp::endpoint(where, s.options.port));
   if (!bound) {
     return bound.error();
   }
@@ -104,7 +159,9 @@ base::result<void> control_plane::listen() {
 }
 
 asio::awaitable<void> control_plane::stop() {
-  co_await state_->http.stop();
+  if (state_->http) {
+    co_await state_->http->stop();
+  }
 }
 
 store& control_plane::objects() {
@@ -119,11 +176,99 @@ std::string control_plane::address() const {
   return state_->address;
 }
 
-std::string make_kubeconfig(std::string const& url, std::string const& context) {
-  return "apiVersion: v1\nkind: Config\nclusters:\n- name: " + context + "\n  cluster:\n    server: " + url +
-         "\nusers:\n- name: " + context + "\n  user: {}\ncontexts:\n- name: " + context +
-         "\n  context:\n    cluster: " + context + "\n    user: " + context +
-         "\n    namespace: default\ncurrent-context: " + context + "\n";
+std::string control_plane::url() const {
+  return (state_->options.tls ? "https://" : "http://") + state_->address;
+}
+
+std::string control_plane::kubeconfig(std::string const& context, std::string const& token,
+                                      std::string const& ns) const {
+  state const& s = *state_;
+  json cluster = {{"server", url()}};
+  if (s.options.tls) {
+    cluster["certificate-authority-data"] = base::base64_encode(s.identity.authority.certificate_pem);
+  }
+  json user = json::object();
+  if (s.access) {
+    user["token"] = token.empty() ? s.access->tokens.administrator_token() : token;
+  }
+  return emit_yaml(
+      {{"apiVersion", "v1"},
+       {"kind", "Config"},
+       {"clusters", json::array({{{"name", context}, {"cluster", std::move(cluster)}}})},
+       {"users", json::array({{{"name", context}, {"user", std::move(user)}}})},
+       {"contexts",
+        json::array({{{"name", context}, {"context", {{"cluster", context}, {"user", context}, {"namespace", ns}}}}})},
+       {"current-context", context}});
+}
+
+base::result<std::string> control_plane::make_token(std::string_view ns, std::string_view name,
+                                                    std::chrono::seconds lifetime) const {
+  auto const account = state_->objects.require(service_accounts, ns, name);
+  if (!account) {
+    return base::error(account.error().message);
+  }
+  if (!state_->access) {
+    return base::error("tokens are made with access control alone");
+  }
+  return base::result<std::string>(boost::system::in_place_value, state_->access->tokens.issue(*account, lifetime));
+}
+
+base::result<void> control_plane::add_objects(fs::path const& file_or_folder) {
+  store& objects = state_->objects;
+  std::error_code ec;
+  std::vector<fs::path> files;
+  if (fs::is_directory(file_or_folder, ec)) {
+    for (auto const& entry : fs::directory_iterator(file_or_folder, ec)) {
+      std::string const extension = entry.path().extension();
+      if (extension == ".yaml" || extension == ".yml" || extension == ".json") {
+        files.push_back(entry.path());
+      }
+    }
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(file_or_folder);
+  }
+  std::vector<std::pair<fs::path, json>> documents;
+  for (auto const& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    if (!in) {
+      return base::error("cannot read " + file.string());
+    }
+    auto parsed = parse_yaml_documents(text.str());
+    if (!parsed) {
+      return base::error(file.string() + ": " + parsed.error().message);
+    }
+    for (json& one : *parsed) {
+      documents.emplace_back(file, std::move(one));
+    }
+  }
+  std::stable_partition(documents.begin(), documents.end(),
+                        [](auto const& one) { return string_at(one.second, "kind") == "Namespace"; });
+  for (auto& [file, value] : documents) {
+    std::string const version = string_at(value, "apiVersion");
+    auto const slash = version.find('/');
+    std::string const group = slash == std::string::npos ? std::string() : version.substr(0, slash);
+    auto const type = objects.find_kind(group, string_at(value, "kind"));
+    if (!type) {
+      return base::error(file.string() + ": no such kind here: " + version + " " + string_at(value, "kind"));
+    }
+    if (type->namespaced && string_at(value, "metadata.namespace").empty()) {
+      value["metadata"]["namespace"] = "default";
+    }
+    std::string const ns = type->namespaced ? string_at(value, "metadata.namespace") : std::string();
+    if (!ns.empty() && !objects.get(kube::namespaces, {}, ns)) {
+      (void)objects.create(kube::namespaces, {{"metadata", {{"name", ns}}}});
+    }
+    bool const known = static_cast<bool>(
+        objects.get(type->id(), string_at(value, "metadata.namespace"), string_at(value, "metadata.name")));
+    auto const written = known ? objects.update(type->id(), value, part::object) : objects.create(type->id(), value);
+    if (!written) {
+      return base::error(file.string() + ": " + written.error().message);
+    }
+  }
+  return {};
 }
 
 }  // namespace codeexec::local

@@ -232,7 +232,6 @@ std::variant<std::shared_ptr<custom_type const>, field_errors> custom_type::from
   if (!errors.empty()) {
     return errors;
   }
-  t.storage_version_hash = base::base64_encode(base::sha256_hex(t.group + "/" + t.kind).substr(0, 8));
   return std::shared_ptr<custom_type const>(std::move(made));
 }
 

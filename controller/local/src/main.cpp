@@ -2,13 +2,13 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <random>
 
 #include "codeexec/async/shutdown_signals.hpp"
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/log.hpp"
+#include "codeexec/local/certificates.hpp"
 #include "codeexec/local/control_plane.hpp"
 #include "codeexec/local/job_controller.hpp"
 #include "codeexec/local/node/node.hpp"
@@ -25,23 +25,6 @@ base::rng make_rng() {
   std::random_device entropy;
   std::seed_seq seed{entropy(), entropy(), entropy(), entropy()};
   return base::rng(seed);
-}
-
-/// Whole or not at all: who waits for the file must never read half of it.
-base::result<void> write_file(std::filesystem::path const& file, std::string const& text) {
-  std::filesystem::path const fresh = file.string() + ".new";
-  std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  std::error_code ec;
-  if (out) {
-    std::filesystem::permissions(fresh, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ec);
-    std::filesystem::rename(fresh, file, ec);
-  }
-  if (!out || ec) {
-    return base::error("cannot write " + file.string());
-  }
-  return {};
 }
 
 /// The class that the operator's pods ask for by default; whether its handler works here is the node's business.
@@ -68,6 +51,12 @@ class program {
       return step;
     }
     add_runtime_class(control_plane_.objects());
+    for (auto const& path : options_.manifests) {
+      step = control_plane_.add_objects(path);
+      if (!step) {
+        return step;
+      }
+    }
     if (options_.run_node) {
       step = node_.start();
       if (!step) {
@@ -83,11 +72,12 @@ class program {
     base::log::info("codeexec-local serves the Kubernetes API",
                     {kv("url", control_plane_.url()),
                      kv("pods", options_.run_node ? node_.describe_runtime() : std::string("none"))});
-    if (!options_.kubeconfig_out.empty()) {
-      step = write_file(options_.kubeconfig_out, local::make_kubeconfig(control_plane_.url(), options_.context));
+    step = write_account_kubeconfigs();
+    if (step && !options_.kubeconfig_out.empty()) {
+      step = local::write_private_file(options_.kubeconfig_out, control_plane_.kubeconfig(options_.context));
     }
     if (step && !options_.ready_file.empty()) {
-      step = write_file(options_.ready_file, "");
+      step = local::write_private_file(options_.ready_file, "");
     }
     if (step) {
       (void)tasks_.spawn("signals", wait_for_signals());
@@ -101,6 +91,21 @@ class program {
   int exit_code() const { return exit_code_; }
 
  private:
+  base::result<void> write_account_kubeconfigs() const {
+    constexpr std::chrono::hours year{365 * 24};
+    for (auto const& one : options_.accounts) {
+      auto const token = control_plane_.make_token(one.ns, one.name, year);
+      if (!token) {
+        return base::error("--account-kubeconfig: " + token.error().message);
+      }
+      auto written = local::write_private_file(one.file, control_plane_.kubeconfig(options_.context, *token, one.ns));
+      if (!written) {
+        return written;
+      }
+    }
+    return {};
+  }
+
   asio::awaitable<void> wait_for_signals() {
     int const first = co_await signals_.next();
     base::log::info("stopping", {kv("signal", first)});

@@ -17,11 +17,14 @@ constexpr char const* footer =
     R"(Every flag may also be given as an environment variable: CODEEXEC_LOCAL_ and the flag's name in capitals with "_"
 for "-", as in CODEEXEC_LOCAL_LOG_LEVEL=debug. A flag wins over its variable.
 
-There is no authentication: whoever reaches the address may do everything, run programs included. It listens on
-loopback for that reason; give another address only inside a network of its own.
+It speaks HTTPS with a certificate of its own authority, which the kubeconfig names; --insecure-http turns that off.
+Without --auth whoever reaches the address may do everything, run programs included: it listens on loopback for that
+reason; give another address only with --auth. With --auth the kubeconfig holds the administrator's token, and
+everybody else has what Roles, ClusterRoles and their bindings say, as in a cluster: ServiceAccounts get tokens by
+kubectl create token, others 401 or 403. The authority's key and the tokens' are in pki/ of the state folder.
 
 Served: namespaces, configmaps, pods (and their logs), jobs, events, leases, nodes, runtimeclasses, serviceaccounts,
-roles and their bindings, networkpolicies (stored, not enforced: pods have no network), customresourcedefinitions and
+roles and their bindings, resourcequotas (honoured), Pod Security levels (honoured), networkpolicies (stored, not enforced: pods have no network), customresourcedefinitions and
 their objects with schema validation, defaults, pruning and CEL rules. Everything else answers 404 as a server without
 it. kubectl works: get, describe, apply (also --server-side), diff, wait, logs, label, patch, explain, delete.
 
@@ -31,7 +34,7 @@ contained; --runtime gvisor refuses to start instead.
 Signals: SIGTERM and SIGINT stop the node, every sandbox with it, then the server, and exit 0; a second one exits at
 once. State is lost then, unless --data names a file.
 
-  codeexec-local --crds crds --kubeconfig-out /tmp/kubeconfig
+  codeexec-local --crds crds --auth --kubeconfig-out /tmp/kubeconfig
   KUBECONFIG=/tmp/kubeconfig kubectl get nodes
 
 Exit codes: 0 stopped by a signal; 1 it failed; 2 wrong arguments.)";
@@ -77,6 +80,29 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
   add("--kubeconfig-out", to.kubeconfig_out, "Write a kubeconfig for this server once it answers", "FILE");
   add("--context", to.context, "Name of the context in that kubeconfig", "NAME")->capture_default_str();
   add("--ready-file", to.ready_file, "Make this file once the server answers and the node is ready", "FILE");
+
+  add("--manifests", to.manifests,
+      "File or folder of other objects (YAML or JSON) to make at the start; may be repeated", "PATH")
+      ->check(CLI::ExistingPath);
+
+  std::string const access = "Access";
+  app.add_flag("--auth", to.control_plane.access_control, "Check tokens, and honour roles and their bindings")
+      ->envname("CODEEXEC_LOCAL_AUTH")
+      ->group(access);
+  std::vector<std::string> accounts;
+  add("--account-kubeconfig", accounts,
+      "With --auth: write a kubeconfig with a token of this ServiceAccount, good for a year; may be repeated",
+      "NAMESPACE/NAME=FILE")
+      ->group(access);
+  bool plain = false;
+  app.add_flag("--insecure-http", plain, "Plain HTTP: no TLS")->envname("CODEEXEC_LOCAL_INSECURE_HTTP")->group(access);
+  add("--tls-name", to.control_plane.names,
+      "Further address or DNS name that the certificate is to be good for; may be repeated", "NAME")
+      ->group(access);
+  app.add_flag("--faults", to.control_plane.faults,
+               "For tests: answers are disturbed as rules sent to /faults say (tests/e2e/README.md)")
+      ->envname("CODEEXEC_LOCAL_FAULTS")
+      ->group(access);
 
   std::string const node = "Node";
   std::string runtime = "auto";
@@ -144,6 +170,17 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
   if (!split_address(listen, to.control_plane.address, to.control_plane.port)) {
     return mistake("--listen: '" + listen + "' is no ADDRESS:PORT");
   }
+  for (std::string const& one : accounts) {
+    auto const equals = one.find('=');
+    auto const slash = one.find('/');
+    if (equals == std::string::npos || slash > equals || !to.control_plane.access_control) {
+      return mistake("--account-kubeconfig: '" + one + "' " +
+                     (to.control_plane.access_control ? "is no NAMESPACE/NAME=FILE" : "needs --auth"));
+    }
+    to.accounts.push_back({one.substr(0, slash), one.substr(slash + 1, equals - slash - 1), one.substr(equals + 1)});
+  }
+  to.control_plane.tls = !plain;
+  to.control_plane.secrets = std::filesystem::path(state_dir) / "pki";
   to.control_plane.crds = crds;
   to.control_plane.data = data;
   to.node.images_file = images;

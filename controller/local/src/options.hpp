@@ -3,6 +3,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "codeexec/base/log.hpp"
 #include "codeexec/local/control_plane.hpp"
@@ -17,6 +18,14 @@ struct program_options {
   std::string kubeconfig_out;
   std::string context = "codeexec-local";
   std::string ready_file;
+  std::vector<std::string> manifests;  ///< files and folders of objects to make at start
+  /// A kubeconfig for a ServiceAccount: its namespace, its name, the file.
+  struct account_kubeconfig {
+    std::string ns;
+    std::string name;
+    std::string file;
+  };
+  std::vector<account_kubeconfig> accounts;
   base::log::level log_level = base::log::level::info;
   base::log::format log_format = base::log::format::text;
 };

@@ -6,6 +6,8 @@
 
 #include "codeexec/base/encoding.hpp"
 
+#include "builtin_kinds.hpp"
+
 namespace codeexec::local {
 namespace {
 
@@ -73,40 +75,102 @@ class message {
   std::string_view rest_;
 };
 
-/// An entry of map<string, bytes>.
-bool read_entry(std::string_view bytes, json& into, bool as_base64) {
-  std::string key;
-  std::string value;
-  bool const good = message(bytes).each([&](std::uint64_t number, std::uint64_t, std::string_view text) {
-    (number == 1 ? key : value) = std::string(text);
+/// False where a message is malformed, or says something that would be lost.
+bool read_struct(builtin_struct const& of, std::string_view bytes, json& into, int depth);
+
+bool read_quantity(std::string_view bytes, json& into) {
+  into = "0";
+  return message(bytes).each([&](std::uint64_t number, std::uint64_t, std::string_view text) {
+    if (number == 1) {
+      into = std::string(text);
+    }
   });
-  into[key] = as_base64 ? base::base64_encode(value) : value;
+}
+
+/// An entry of a map; `type` is that of the map.
+bool read_entry(std::string const& type, std::string_view bytes, json& into) {
+  std::string key;
+  std::string_view value;
+  bool good = message(bytes).each([&](std::uint64_t number, std::uint64_t, std::string_view text) {
+    if (number == 1) {
+      key = std::string(text);
+    } else {
+      value = text;
+    }
+  });
+  if (type == "mq") {
+    return read_quantity(value, into[key]) && good;
+  }
+  into[key] = type == "mb" ? base::base64_encode(value) : std::string(value);
   return good;
 }
 
-bool read_metadata(std::string_view bytes, json& into) {
+bool read_value(builtin_struct const& of, std::string const& type, std::uint64_t number, std::string_view bytes,
+                json& into, int depth) {
+  switch (type.front()) {
+    case '@':
+      return read_struct(*resolve_builtin(of, type.substr(1)), bytes, into, depth + 1);
+    case '[': {
+      json one;
+      bool const good = read_value(of, type.substr(1, type.size() - 2), number, bytes, one, depth);
+      into.push_back(std::move(one));
+      return good;
+    }
+    case 'm':
+      return read_entry(type, bytes, into);
+    case 'q':
+      return read_quantity(bytes, into);
+    case 's':
+      into = std::string(bytes);
+      return true;
+    case 'b':
+    case 'B':
+      into = number != 0;
+      return true;
+    case 'i':
+    case 'I':
+      into = static_cast<std::int32_t>(number);
+      return true;
+    case 'l':
+      into = static_cast<std::int64_t>(number);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Go writes the fields that are no pointers even where they are empty.
+bool is_absent(std::string const& type, std::uint64_t number, std::string_view bytes) {
+  switch (type.front()) {
+    case 's':
+      return bytes.empty();
+    case 'B':
+    case 'I':
+      return number == 0;
+    default:
+      return false;
+  }
+}
+
+bool read_struct(builtin_struct const& of, std::string_view bytes, json& into, int depth) {
+  constexpr int deepest = 20;
   into = json::object();
-  bool good = true;
-  bool const whole = message(bytes).each([&](std::uint64_t number, std::uint64_t, std::string_view text) {
-    // ObjectMeta of generated.proto, the fields that a client sets.
-    switch (number) {
-      case 1:
-        into["name"] = std::string(text);
-        break;
-      case 2:
-        into["generateName"] = std::string(text);
-        break;
-      case 3:
-        into["namespace"] = std::string(text);
-        break;
-      case 11:
-        good = read_entry(text, into["labels"], false) && good;
-        break;
-      case 12:
-        good = read_entry(text, into["annotations"], false) && good;
-        break;
-      default:
-        break;
+  bool good = depth < deepest;
+  bool const whole = message(bytes).each([&](std::uint64_t number, std::uint64_t value, std::string_view text) {
+    if (!good) {
+      return;
+    }
+    // An object says its metadata in field 1; its struct here does not list it.
+    bool const metadata = depth == 0 && number == 1;
+    builtin_field const* const field = metadata || number > 1000 ? nullptr : of.field(static_cast<int>(number));
+    if (metadata) {
+      good = read_struct(*resolve_builtin(of, "ObjectMeta"), text, into["metadata"], depth + 1);
+    } else if (!field) {
+      good = value == 0 && text.empty();  // a time that is not set
+    } else if (depth == 0 && field->name == "status") {
+      return;  // nothing that a client can create
+    } else if (!is_absent(field->type, value, text)) {
+      good = read_value(of, field->type, value, text, into[field->name], depth);
     }
   });
   return good && whole;
@@ -123,7 +187,7 @@ std::optional<json> parse_protobuf(std::string_view body) {
   std::string kind;
   std::string_view raw;
   bool good = true;
-  bool whole =
+  bool const whole =
       message(body.substr(magic.size())).each([&](std::uint64_t number, std::uint64_t, std::string_view bytes) {
         if (number == 1) {
           good = message(bytes).each([&](std::uint64_t inner, std::uint64_t, std::string_view text) {
@@ -133,24 +197,21 @@ std::optional<json> parse_protobuf(std::string_view body) {
           raw = bytes;
         }
       });
-  bool const known = version == "v1" && (kind == "Namespace" || kind == "ConfigMap" || kind == "ServiceAccount");
-  if (!good || !whole || !known) {
+  auto const slash = version.find('/');
+  builtin_struct const* const known =
+      find_builtin(builtin_package(slash == std::string::npos ? "" : version.substr(0, slash)), kind);
+  if (!good || !whole || !known || version.substr(slash + 1) != "v1") {
     return std::nullopt;
   }
-  json out = {{"apiVersion", version}, {"kind", kind}, {"metadata", json::object()}};
-  whole = message(raw).each([&](std::uint64_t number, std::uint64_t value, std::string_view bytes) {
-    if (number == 1) {
-      good = read_metadata(bytes, out["metadata"]) && good;
-    } else if (kind == "ConfigMap" && number == 2) {
-      good = read_entry(bytes, out["data"], false) && good;
-    } else if (kind == "ConfigMap" && number == 3) {
-      good = read_entry(bytes, out["binaryData"], true) && good;
-    } else if (kind == "ConfigMap" && number == 4) {
-      out["immutable"] = value != 0;
-    }
-  });
+  json out;
+  good = read_struct(*known, raw, out, 0);
+  out["apiVersion"] = version;
+  out["kind"] = kind;
+  if (!out.contains("metadata")) {
+    out["metadata"] = json::object();
+  }
   // A name that is no UTF-8 must not get into JSON.
-  if (!good || !whole || !base::is_valid_utf8(out.dump(-1, ' ', false, json::error_handler_t::ignore))) {
+  if (!good || !base::is_valid_utf8(out.dump(-1, ' ', false, json::error_handler_t::ignore))) {
     return std::nullopt;
   }
   return out;

@@ -8,7 +8,8 @@
 
 namespace codeexec::local {
 
-/// The object as JSON; nothing where it is malformed, or of a kind that is not read here.
+/// The object as JSON; nothing where it is malformed, of a kind that is not known here, or says something that would be
+/// lost.
 std::optional<nlohmann::json> parse_protobuf(std::string_view body);
 
 }  // namespace codeexec::local

@@ -1,6 +1,6 @@
 // The inside of api_server: one request on its way, and the functions that answer it, by subject:
-// rest_body.cpp reads what was sent, rest_verbs.cpp does it, rest_streams.cpp follows watches and logs, rest_pages.cpp
-// answers what is no resource.
+// rest_access.cpp says who may, rest_body.cpp reads what was sent, rest_verbs.cpp does it, rest_streams.cpp follows
+// watches and logs, rest_pages.cpp answers what is no resource.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -14,9 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "codeexec/local/access_control.hpp"
 #include "codeexec/local/api_server.hpp"
 #include "codeexec/local/discovery.hpp"
+#include "codeexec/local/open_api.hpp"
 #include "codeexec/local/selector.hpp"
+#include "codeexec/local/table.hpp"
 
 #include "rest_request.hpp"
 
@@ -64,14 +67,21 @@ json parse_json(std::string const& text);
 std::string parse_failure(std::string const& body);
 header_list warnings(std::vector<std::string> const& texts);
 
+/// What a request wants, as rules of access name it. `resource`: its path taken apart; null: a page that is none.
+attributes attributes_of(boost::beast::http::verb method, std::string const& path, resource_path const* resource,
+                         query const& options);
+
 /// One resource request on its way: what it names, and how the answer should look.
 struct target {
   resource_path path;
   query options;
   std::shared_ptr<resource_type const> type;
+  user_info user;
   bool modern_event = false;  ///< asked as events.k8s.io/v1
   answer_form form = answer_form::json;
 
+  /// How its tables are to be; `columns` false for all but the first event of a watch.
+  table_options table(bool columns = true) const;
   std::string api_version() const { return modern_event ? "events.k8s.io/v1" : type->api_version(); }
 };
 
@@ -85,7 +95,21 @@ struct filter {
 
 struct api_server::state {
   state(asio::any_io_executor ex, store& o, custom_types& c)
-      : executor(std::move(ex)), objects(o), customs(c), discover(o, c), random(std::random_device()()) {}
+      : executor(std::move(ex)), objects(o), customs(c), discover(o), documents(discover, c), random(std::random_device()()) {}
+
+  // Access
+  result<user_info> authenticate(server_request const& request) const;
+  /// Who it is, where they may do that; else 401 or 403.
+  result<user_info> authorize(server_request const& request, std::string const& path,
+                              std::optional<resource_path> const& resource, query const& options) const;
+  /// A role or binding that grants what its writer does not have.
+  std::optional<status_error> escalates(target const& t, json const& value) const;
+  /// SelfSubjectAccessReview and its kin; nothing where the path is none of theirs.
+  std::optional<reply> review(resource_path const& path, server_request const& request, user_info const& who) const;
+  json judge(user_info const& who, json const& spec) const;
+  reply create_token(target const& t, server_request const& request);
+  /// Pod Security's warnings about what was just written.
+  void warn_of(target const& t, json const& written, json const* before, std::vector<std::string>& warned) const;
 
   // Decoding
   result<json> decode(target const& t, server_request const& request, std::vector<std::string>& warned);
@@ -113,9 +137,9 @@ struct api_server::state {
   result<remove_options> removal_options(target const& t, server_request const& request);
   asio::awaitable<void> stream_watch(target t, exchange& answer);
   asio::awaitable<void> stream_log(target t, exchange& answer);
-  reply access_review(server_request const& request, std::string const& plural);
 
-  reply static_page(std::string_view path, server_request const& request);
+  reply static_page(std::string_view path, query const& options, server_request const& request);
+  reply open_api_page(std::vector<std::string> const& parts, query const& options, server_request const& request);
   static asio::awaitable<void> send(exchange& answer, reply what);
 
   /// A list being read page by page: the objects as they stood when it began.
@@ -129,7 +153,9 @@ struct api_server::state {
   store& objects;
   custom_types& customs;
   discovery discover;
+  open_api documents;
   log_source* logs = nullptr;
+  access_control const* access = nullptr;
   std::string address = "127.0.0.1";
   std::mt19937_64 random;
   std::deque<snapshot> snapshots;

@@ -57,7 +57,7 @@ class event_writer {
       metadata["annotations"] = {{"k8s.io/initial-events-end", "true"}};
     }
     if (target_.form == answer_form::table) {
-      json table = make_table(*target_.type, {}, std::move(metadata), clock_.wall_now(), false);
+      json table = make_table(*target_.type, {}, std::move(metadata), clock_.wall_now(), target_.table(false));
       return event_line("BOOKMARK", dump(table));
     }
     return event_line(
@@ -73,7 +73,7 @@ class event_writer {
       case answer_form::table: {
         json table =
             make_table(*target_.type, {what}, {{"resourceVersion", string_at(*what, "metadata.resourceVersion")}},
-                       clock_.wall_now(), first_);
+                       clock_.wall_now(), target_.table(first_));
         first_ = false;
         return event_line(type, dump(table));
       }

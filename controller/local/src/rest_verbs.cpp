@@ -14,7 +14,35 @@ namespace {
 
 constexpr std::size_t max_snapshots = 64;
 
+/// Who goes from `kubectl apply` to `kubectl apply --server-side` may go back: where the object has the annotation of a
+/// client-side apply, it follows what was applied (k8s.io/apimachinery, managedfields' LastAppliedUpdater).
+void keep_last_applied(object const& live, json applied, json& merged) {
+  constexpr char const* annotation = "kubectl.kubernetes.io/last-applied-configuration";
+  json const none = json::object();
+  json const& known = live ? at_path(*live, "metadata.annotations") : none;
+  if (!known.is_object() || !known.contains(annotation)) {
+    return;
+  }
+  json& metadata = applied["metadata"];
+  if (auto const own = metadata.find("annotations"); own != metadata.end() && own->is_object()) {
+    own->erase(annotation);
+    if (own->empty()) {
+      metadata.erase(own);
+    }
+  }
+  merged["metadata"]["annotations"][annotation] = applied.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
+
+table_options target::table(bool columns) const {
+  table_options out;
+  out.columns = columns;
+  out.events_v1 = modern_event;
+  std::string const include = options.get("includeObject");
+  out.include = include == "Object" ? row_object::whole : include == "None" ? row_object::none : row_object::metadata;
+  return out;
+}
 
 // Answers ---------------------------------------------------------------------------------------------------------
 
@@ -27,7 +55,7 @@ reply api_server::state::object_reply(target const& t, int status, object const&
     case answer_form::table:
       return reply::of(status,
                        make_table(*t.type, {what}, {{"resourceVersion", string_at(*what, "metadata.resourceVersion")}},
-                                  objects.clock().wall_now()));
+                                  objects.clock().wall_now(), t.table()));
     case answer_form::partial_object:
     case answer_form::partial_list:
       return reply::of(status, partial_object(*what));
@@ -57,7 +85,7 @@ std::string api_server::state::list_item(target const& t, object const& item) co
 
 reply api_server::state::list_reply(target const& t, std::vector<object> const& items, json list_metadata) const {
   if (t.form == answer_form::table) {
-    return reply::of(200, make_table(*t.type, items, std::move(list_metadata), objects.clock().wall_now()));
+    return reply::of(200, make_table(*t.type, items, std::move(list_metadata), objects.clock().wall_now(), t.table()));
   }
   if (t.form == answer_form::partial_list || t.form == answer_form::partial_object) {
     json out = {{"kind", "PartialObjectMetadataList"},
@@ -204,10 +232,16 @@ reply api_server::state::create(target const& t, server_request const& request) 
   if (!value) {
     return reply::of(value.error());
   }
+  if (auto const refusal = escalates(t, *value)) {
+    return reply::of(*refusal);
+  }
   create_options options;
   options.dry_run = *dry;
   auto const made = objects.create(t.type->id(), std::move(*value), options);
   reply out = made ? object_reply(t, 201, *made) : reply::of(made.error());
+  if (made) {
+    warn_of(t, **made, nullptr, warned);
+  }
   for (auto& one : warnings(warned)) {
     out.headers.push_back(std::move(one));
   }
@@ -231,6 +265,10 @@ reply api_server::state::replace(target const& t, server_request const& request)
                                                ") does not match the name on the URL (" + t.path.name + ")"));
   }
   value["metadata"]["name"] = t.path.name;
+  if (auto const refusal = escalates(t, value)) {
+    return reply::of(*refusal);
+  }
+  object const before = objects.get(t.type->id(), t.path.ns, t.path.name);
   update_options options;
   options.dry_run = *dry;
   bool const strict =
@@ -241,6 +279,9 @@ reply api_server::state::replace(target const& t, server_request const& request)
                                                         : part::object;
   auto const written = objects.update(t.type->id(), std::move(value), which, options);
   reply out = written ? object_reply(t, 200, *written) : reply::of(written.error());
+  if (written && before) {
+    warn_of(t, **written, &*before, warned);
+  }
   for (auto& one : warnings(warned)) {
     out.headers.push_back(std::move(one));
   }
@@ -291,11 +332,17 @@ reply api_server::state::patch(target const& t, server_request const& request) {
   if (auto refusal = check_fields(t, value, warned)) {
     return reply::of(*refusal);
   }
+  if (auto const refusal = escalates(t, value)) {
+    return reply::of(*refusal);
+  }
   update_options options;
   options.dry_run = *dry;
   auto const written = objects.update(t.type->id(), std::move(value),
                                       t.path.subresource == "status" ? part::status : part::object, options);
   reply out = written ? object_reply(t, 200, *written) : reply::of(written.error());
+  if (written) {
+    warn_of(t, **written, &**current, warned);
+  }
   for (auto& one : warnings(warned)) {
     out.headers.push_back(std::move(one));
   }
@@ -354,8 +401,14 @@ reply api_server::state::apply(target const& t, server_request const& request, b
   if (!merged) {
     return reply::of(merged.error());
   }
+  if (manager == "kubectl") {
+    keep_last_applied(live, applied, *merged);
+  }
   if (std::string const version = string_at(metadata, "resourceVersion"); !version.empty()) {
     (*merged)["metadata"]["resourceVersion"] = version;
+  }
+  if (auto const refusal = escalates(t, *merged)) {
+    return reply::of(*refusal);
   }
   reply out;
   if (!live) {
@@ -363,6 +416,9 @@ reply api_server::state::apply(target const& t, server_request const& request, b
     options.dry_run = dry;
     auto const made = objects.create(t.type->id(), std::move(*merged), options);
     out = made ? object_reply(t, 201, *made) : reply::of(made.error());
+    if (made) {
+      warn_of(t, **made, nullptr, warned);
+    }
   } else {
     update_options options;
     options.dry_run = dry;

@@ -423,6 +423,11 @@ result<object> store::create(kube::resource const& type, json value, create_opti
   if (!errors.empty()) {
     return status_error::invalid(t.group, t.kind, name, errors);
   }
+  if (admission_) {
+    if (auto refusal = admission_(t, value)) {
+      return *refusal;
+    }
+  }
   if (where->rows.contains(row_key(ns, name))) {
     return status_error::already_exists(t.group, t.plural, name);
   }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "codeexec/local/builtin_types.hpp"
 #include "codeexec/local/json_path.hpp"
 
 namespace codeexec::local {
@@ -111,6 +112,23 @@ std::string pod_status(json const& pod) {
   return out;
 }
 
+/// "2 (5m ago)": how often containers were started again, and when the last one had ended.
+std::string pod_restarts(json const& pod, wall_time now) {
+  std::int64_t sum = 0;
+  std::optional<wall_time> last;
+  json const& states = at_path(pod, "status.containerStatuses");
+  if (states.is_array()) {
+    for (json const& status : states) {
+      sum += integer_at(status, "restartCount");
+      auto const ended = base::parse_time(string_at(status, "lastState.terminated.finishedAt"));
+      last = ended && (!last || *last < *ended) ? ended : last;
+    }
+  }
+  std::string const since =
+      last ? human_duration(std::chrono::duration_cast<std::chrono::seconds>(now - *last)) : std::string();
+  return std::to_string(sum) + (sum == 0 || since.empty() ? "" : " (" + since + " ago)");
+}
+
 std::string pod_ready(json const& pod) {
   std::size_t ready = 0;
   json const& states = at_path(pod, "status.containerStatuses");
@@ -185,6 +203,66 @@ std::string selector_text(json const& selector) {
   return or_none(out);
 }
 
+std::string or_unknown(std::string text) {
+  return text.empty() ? "<unknown>" : text;
+}
+
+std::string node_address(json const& node, std::string_view type) {
+  json const& addresses = at_path(node, "status.addresses");
+  if (addresses.is_array()) {
+    for (json const& one : addresses) {
+      if (string_at(one, "type") == type) {
+        return string_at(one, "address");
+      }
+    }
+  }
+  return "<none>";
+}
+
+/// A wide column: the subjects of a binding that are of this kind.
+column subjects_column(char const* name, std::string kind) {
+  return text_column(
+      name, "Who the role is given to.",
+      [kind = std::move(kind)](json const& o, wall_time) {
+        std::string out;
+        json const& subjects = at_path(o, "subjects");
+        if (subjects.is_array()) {
+          for (json const& one : subjects) {
+            if (string_at(one, "kind") == kind) {
+              std::string const ns = string_at(one, "namespace");
+              out += (out.empty() ? "" : ", ") + (ns.empty() ? ns : ns + "/") + string_at(one, "name");
+            }
+          }
+        }
+        return out;
+      },
+      1);
+}
+
+/// "pods: 1/10, requests.cpu: 200m/2": used and hard of a quota; those of limits apart from the others.
+std::string quota_text(json const& quota, bool limits) {
+  std::string out;
+  json const& hard = at_path(quota, "status.hard");
+  json const& used = at_path(quota, "status.used");
+  if (hard.is_object()) {
+    for (auto const& [resource, most] : hard.items()) {
+      if (resource.starts_with("limits") == limits && most.is_string()) {
+        auto const now = used.is_object() ? used.find(resource) : json::const_iterator();
+        bool const known = used.is_object() && now != used.end() && now->is_string();
+        out += (out.empty() ? "" : ", ") + resource + ": " + (known ? now->get<std::string>() : "0") + "/" +
+               most.get<std::string>();
+      }
+    }
+  }
+  return out;
+}
+
+/// A column of `kubectl get nodes -o wide`.
+column node_column(char const* name, char const* description, std::string (*cell)(json const&)) {
+  return text_column(
+      name, description, [cell](json const& o, wall_time) { return cell(o); }, 1);
+}
+
 std::vector<column> builtin_columns(resource_type const& type) {
   if (type.group.empty() && type.plural == "pods") {
     return {name_column,
@@ -193,16 +271,7 @@ std::vector<column> builtin_columns(resource_type const& type) {
             text_column("Status", "The aggregate status of the containers in this pod.",
                         [](json const& o, wall_time) { return pod_status(o); }),
             text_column("Restarts", "The number of times the containers in this pod have been restarted.",
-                        [](json const& o, wall_time) {
-                          std::int64_t sum = 0;
-                          json const& states = at_path(o, "status.containerStatuses");
-                          if (states.is_array()) {
-                            for (json const& status : states) {
-                              sum += integer_at(status, "restartCount");
-                            }
-                          }
-                          return std::to_string(sum);
-                        }),
+                        [](json const& o, wall_time now) { return pod_restarts(o, now); }),
             age_column,
             text_column(
                 "IP", "podIP address allocated to the pod.",
@@ -308,14 +377,56 @@ std::vector<column> builtin_columns(resource_type const& type) {
                           return std::string("Unknown");
                         }),
             text_column("Roles", "The roles of the node", [](json const&, wall_time) { return std::string("<none>"); }),
-            age_column, text_column("Version", "Kubelet Version reported by the node.", [](json const& o, wall_time) {
-              return string_at(o, "status.nodeInfo.kubeletVersion");
+            age_column,
+            text_column("Version", "Kubelet Version reported by the node.",
+                        [](json const& o, wall_time) { return string_at(o, "status.nodeInfo.kubeletVersion"); }),
+            node_column("Internal-IP", "List of addresses reachable to the node.",
+                        [](json const& o) { return node_address(o, "InternalIP"); }),
+            node_column("External-IP", "List of addresses reachable to the node.",
+                        [](json const& o) { return node_address(o, "ExternalIP"); }),
+            node_column("OS-Image", "OS Image reported by the node.",
+                        [](json const& o) { return or_unknown(string_at(o, "status.nodeInfo.osImage")); }),
+            node_column("Kernel-Version", "Kernel Version reported by the node.",
+                        [](json const& o) { return or_unknown(string_at(o, "status.nodeInfo.kernelVersion")); }),
+            node_column("Container-Runtime", "ContainerRuntime Version reported by the node.", [](json const& o) {
+              return or_unknown(string_at(o, "status.nodeInfo.containerRuntimeVersion"));
             })};
   }
-  if (type.plural == "customresourcedefinitions") {
-    return {name_column, text_column("Created At", "When the definition was created.", [](json const& o, wall_time) {
+  if (type.plural == "customresourcedefinitions" || type.plural == "roles" || type.plural == "clusterroles") {
+    return {name_column, text_column("Created At", age_column.description.c_str(), [](json const& o, wall_time) {
               return string_at(o, "metadata.creationTimestamp");
             })};
+  }
+  if (type.plural == "rolebindings" || type.plural == "clusterrolebindings") {
+    return {name_column,
+            text_column("Role", "RoleRef is the role that is bound.",
+                        [](json const& o, wall_time) {
+                          return string_at(o, "roleRef.kind") + "/" + string_at(o, "roleRef.name");
+                        }),
+            age_column,
+            subjects_column("Users", "User"),
+            subjects_column("Groups", "Group"),
+            subjects_column("ServiceAccounts", "ServiceAccount")};
+  }
+  if (type.group.empty() && type.plural == "serviceaccounts") {
+    return {name_column,
+            text_column("Secrets", "Secrets that pods of this account may use.",
+                        [](json const& o, wall_time) { return std::to_string(at_path(o, "secrets").size()); }),
+            age_column};
+  }
+  if (type.plural == "networkpolicies") {
+    return {name_column,
+            text_column("Pod-Selector", "The pods that the policy is about.",
+                        [](json const& o, wall_time) { return selector_text(at_path(o, "spec.podSelector")); }),
+            age_column};
+  }
+  if (type.plural == "resourcequotas") {
+    return {name_column,
+            text_column("Request", "What is used of what is set aside.",
+                        [](json const& o, wall_time) { return quota_text(o, false); }),
+            text_column("Limit", "What is used of what is the most.",
+                        [](json const& o, wall_time) { return quota_text(o, true); }),
+            age_column};
   }
   return {name_column, age_column};
 }
@@ -419,10 +530,10 @@ json partial_object(json const& value) {
 }
 
 json make_table(resource_type const& type, std::vector<object> const& rows, json list_metadata, wall_time now,
-                bool with_columns) {
+                table_options const& options) {
   std::vector<column> const columns = columns_of(type);
   json out = {{"kind", "Table"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(list_metadata)}};
-  if (with_columns) {
+  if (options.columns) {
     json definitions = json::array();
     for (column const& one : columns) {
       definitions.push_back({{"name", one.name},
@@ -441,7 +552,19 @@ json make_table(resource_type const& type, std::vector<object> const& rows, json
     for (column const& one : columns) {
       cells.push_back(one.cell(*row, now));
     }
-    all.push_back({{"cells", std::move(cells)}, {"object", partial_object(*row)}});
+    json one = {{"cells", std::move(cells)}};
+    switch (options.include) {
+      case row_object::none:
+        one["object"] = nullptr;
+        break;
+      case row_object::metadata:
+        one["object"] = partial_object(*row);
+        break;
+      case row_object::whole:
+        one["object"] = options.events_v1 ? event_as_events_v1(*row) : *row;
+        break;
+    }
+    all.push_back(std::move(one));
   }
   out["rows"] = std::move(all);
   return out;

@@ -4,13 +4,16 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/detect_ssl.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/status.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "codeexec/async/cancellation.hpp"
 #include "codeexec/async/event.hpp"
@@ -29,12 +32,106 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// Far beyond this, whoever sends is not worth an answer.
 constexpr std::size_t drain_factor = 16;
 
-/// What a connection and the task that watches it for a goodbye share. Either may end first.
-struct line {
-  explicit line(tcp::socket socket) : stream(std::move(socket)) {}
-  beast::tcp_stream stream;
+constexpr std::chrono::seconds handshake_limit{10};
+
+using request_parser = http::request_parser<http::buffer_body>;
+
+/// One connection, plain or TLS. Shared by the task that serves it and the one that watches it for a goodbye; either
+/// may end first. At most one read and one write at a time.
+class line {
+ public:
+  line(tcp::socket socket, tls_context const& tls) {
+    if (tls) {
+      tls_.emplace(std::move(socket), *tls);
+    } else {
+      plain_.emplace(std::move(socket));
+    }
+  }
+  line(line const&) = delete;
+  line& operator=(line const&) = delete;
+
+  beast::tcp_stream& lowest() { return tls_ ? tls_->next_layer() : *plain_; }
+
+  /// The TLS handshake, where there is one. Bytes read ahead stay in `buffer`. False: of no further use.
+  asio::awaitable<bool> open(beast::flat_buffer& buffer) {
+    if (!tls_) {
+      co_return true;
+    }
+    lowest().expires_after(handshake_limit);
+    auto const [detect_ec, is_tls] = co_await beast::async_detect_ssl(lowest(), buffer, as_result);
+    if (detect_ec) {
+      co_return false;
+    }
+    if (!is_tls) {
+      // What Go's server answers to http:// on this port: a sentence instead of garbage.
+      std::string const answer =
+          "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+          "Client sent an HTTP request to an HTTPS server.\n";
+      (void)co_await asio::async_write(lowest(), asio::buffer(answer), as_result);
+      co_return false;
+    }
+    auto const [ec, used] = co_await tls_->async_handshake(asio::ssl::stream_base::server, buffer.data(), as_result);
+    if (ec) {
+      base::log::debug("TLS handshake failed", {base::log::kv("error", ec.message())});
+      co_return false;
+    }
+    buffer.consume(used);
+    lowest().expires_never();
+    co_return true;
+  }
+
+  asio::awaitable<beast::error_code> read_header(beast::flat_buffer& buffer, request_parser& into) {
+    if (tls_) {
+      auto const [ec, bytes] = co_await http::async_read_header(*tls_, buffer, into, as_result);
+      co_return ec;
+    }
+    auto const [ec, bytes] = co_await http::async_read_header(*plain_, buffer, into, as_result);
+    co_return ec;
+  }
+  asio::awaitable<beast::error_code> read_body(beast::flat_buffer& buffer, request_parser& into) {
+    if (tls_) {
+      auto const [ec, bytes] = co_await http::async_read_some(*tls_, buffer, into, as_result);
+      co_return ec;
+    }
+    auto const [ec, bytes] = co_await http::async_read_some(*plain_, buffer, into, as_result);
+    co_return ec;
+  }
+  asio::awaitable<beast::error_code> read_some(asio::mutable_buffer into) {
+    if (tls_) {
+      auto const [ec, bytes] = co_await tls_->async_read_some(into, as_result);
+      co_return ec;
+    }
+    auto const [ec, bytes] = co_await plain_->async_read_some(into, as_result);
+    co_return ec;
+  }
+  asio::awaitable<beast::error_code> write(std::string bytes) {
+    if (tls_) {
+      auto const [ec, sent] = co_await asio::async_write(*tls_, asio::buffer(bytes), as_result);
+      co_return ec;
+    }
+    auto const [ec, sent] = co_await asio::async_write(*plain_, asio::buffer(bytes), as_result);
+    co_return ec;
+  }
+
+  /// Without a TLS goodbye: after a complete message it says nothing new, and after half a one it would be a lie.
+  void close() {
+    boost::system::error_code ignored;
+    lowest().socket().shutdown(tcp::socket::shutdown_both, ignored);
+    lowest().close();
+  }
+  /// The peer sees "connection reset".
+  void reset() {
+    boost::system::error_code ignored;
+    lowest().socket().set_option(asio::socket_base::linger(true, 0), ignored);
+    lowest().close();
+  }
+
   std::function<void()> on_gone;
   bool gone = false;
+
+ private:
+  std::optional<beast::tcp_stream> plain_;
+  std::optional<beast::ssl_stream<beast::tcp_stream>> tls_;
 };
 
 std::string head(int status, header_list const& headers, bool close) {
@@ -98,6 +195,11 @@ class connection_exchange : public exchange {
     co_return sent;
   }
 
+  void reset() override {
+    broken_ = true;
+    line_->reset();
+  }
+
   asio::awaitable<bool> finish() {
     if (!streaming_) {
       co_return answered_ && !broken_;
@@ -113,8 +215,10 @@ class connection_exchange : public exchange {
   static asio::awaitable<void> watch_for_goodbye(std::shared_ptr<line> on) {
     std::array<char, 256> dropped{};
     while (true) {
-      // The stream's own timer belongs to the writes; so this reads below it, from the socket.
-      auto const [ec, bytes] = co_await on->stream.socket().async_read_some(asio::buffer(dropped), as_result);
+      // Of the two timers of the stream this resets the reader's alone, where a write is under way: silence is no
+      // failure here.
+      on->lowest().expires_never();
+      auto const ec = co_await on->read_some(asio::buffer(dropped));
       if (ec) {
         break;
       }
@@ -130,11 +234,14 @@ class connection_exchange : public exchange {
     if (broken_ || line_->gone) {
       co_return false;
     }
-    std::array<asio::const_buffer, 2> const buffers{asio::buffer(a), asio::buffer(b)};
-    line_->stream.expires_after(timeout_);
-    auto const [ec, bytes] = co_await asio::async_write(line_->stream, buffers, as_result);
-    line_->stream.expires_never();
-    broken_ = static_cast<bool>(ec);
+    line_->lowest().expires_after(timeout_);
+    // In one piece: over TLS head and body then share their records. (Two buffers lose the second where it is long.)
+    std::string whole = a + b;
+    auto const ec = co_await line_->write(std::move(whole));
+    if (!broken_) {
+      line_->lowest().expires_never();
+      broken_ = static_cast<bool>(ec);
+    }
     co_return !broken_;
   }
 
@@ -157,7 +264,7 @@ std::string server_request::header(std::string_view name) const {
 
 struct http_server::state {
   state(asio::any_io_executor executor, request_handler& h, server_options o)
-      : handler(h), options(o), group(executor), acceptor(executor), room(executor) {}
+      : handler(h), options(std::move(o)), group(executor), acceptor(executor), room(executor) {}
 
   /// False: the connection is of no further use.
   asio::awaitable<bool> read_request(std::shared_ptr<line> on, beast::flat_buffer& buffer, server_request& into,
@@ -176,20 +283,21 @@ struct http_server::state {
 
 asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on, beast::flat_buffer& buffer,
                                                        server_request& into, bool& keep_alive) {
-  http::request_parser<http::buffer_body> parser;
+  request_parser parser;
   parser.header_limit(static_cast<std::uint32_t>(options.max_header));
   parser.body_limit(boost::none);
-  on->stream.expires_after(options.idle);
-  auto const [header_ec, header_bytes] = co_await http::async_read_header(on->stream, buffer, parser, as_result);
+  on->lowest().expires_after(options.idle);
+  auto const header_ec = co_await on->read_header(buffer, parser);
   if (header_ec) {
-    if (header_ec != http::error::end_of_stream && !async::is_abort(header_ec) && header_bytes > 0) {
+    bool const malformed = header_ec.category() == http::make_error_code(http::error::bad_method).category();
+    if (malformed && header_ec != http::error::end_of_stream && header_ec != http::error::partial_message) {
       base::log::debug("request refused", {base::log::kv("error", header_ec.message())});
     }
     co_return false;
   }
   if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
     std::string const go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    auto const [ec, bytes] = co_await asio::async_write(on->stream, asio::buffer(go_on), as_result);
+    auto const ec = co_await on->write(go_on);
     if (ec) {
       co_return false;
     }
@@ -200,8 +308,8 @@ asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on,
   while (!parser.is_done()) {
     parser.get().body().data = chunk.data();
     parser.get().body().size = chunk.size();
-    on->stream.expires_after(options.idle);
-    auto [ec, bytes] = co_await http::async_read_some(on->stream, buffer, parser, as_result);
+    on->lowest().expires_after(options.idle);
+    auto ec = co_await on->read_body(buffer, parser);
     if (ec == http::error::need_buffer) {
       ec = {};
     }
@@ -220,7 +328,7 @@ asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on,
       body.clear();
     }
   }
-  on->stream.expires_never();
+  on->lowest().expires_never();
   keep_alive = parser.keep_alive();
   auto message = parser.release();
   into.method = message.method();
@@ -232,7 +340,8 @@ asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on,
 
 asio::awaitable<void> http_server::state::serve(std::shared_ptr<line> on) {
   beast::flat_buffer buffer;
-  while (true) {
+  bool const opened = co_await on->open(buffer);
+  while (opened) {
     server_request request;
     bool keep_alive = false;
     bool const got = co_await read_request(on, buffer, request, keep_alive);
@@ -248,9 +357,7 @@ asio::awaitable<void> http_server::state::serve(std::shared_ptr<line> on) {
       break;
     }
   }
-  boost::system::error_code ignored;
-  on->stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
-  on->stream.close();
+  on->close();
 }
 
 asio::awaitable<void> http_server::state::serve_counted(std::shared_ptr<state> self, tcp::socket socket) {
@@ -265,9 +372,9 @@ asio::awaitable<void> http_server::state::serve_counted(std::shared_ptr<state> s
     std::shared_ptr<state> owner;
   };
   counted const one(self);
-  auto on = std::make_shared<line>(std::move(socket));
+  auto on = std::make_shared<line>(std::move(socket), self->options.tls);
   struct closer {
-    ~closer() { target->stream.close(); }
+    ~closer() { target->lowest().close(); }
     std::shared_ptr<line> target;
   };
   // However the task ends: the reader of a streamed connection must see its socket closed.
@@ -304,7 +411,7 @@ asio::awaitable<void> http_server::state::accept(std::shared_ptr<state> self) {
 }
 
 http_server::http_server(asio::any_io_executor executor, request_handler& handler, server_options options)
-    : state_(std::make_shared<state>(std::move(executor), handler, options)) {}
+    : state_(std::make_shared<state>(std::move(executor), handler, std::move(options))) {}
 
 http_server::~http_server() = default;
 

@@ -13,8 +13,10 @@
 
 namespace codeexec::local {
 
-/// Answers every request to net::http_server. No authentication: whoever reaches the socket is the administrator, which
-/// is why the program listens on loopback.
+struct access_control;
+
+/// Answers every request to net::http_server. Without access control whoever reaches the socket is the administrator,
+/// which is why the program listens on loopback.
 ///
 /// Thread: the executor's single one. Lifetime: the store, the definitions and the log source must outlive it; requests
 /// under way must have ended (http_server::stop()) before it is destroyed.
@@ -25,6 +27,8 @@ class api_server : public net::request_handler {
 
   /// Where pods/log reads from; null: logs cannot be had (no node).
   void set_log_source(log_source* logs);
+  /// Null: everybody may do everything. Must outlive the server.
+  void set_access_control(access_control const* access);
   /// "127.0.0.1:18080": what discovery says the server's address is.
   void set_address(std::string address);
 

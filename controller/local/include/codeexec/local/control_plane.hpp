@@ -3,10 +3,13 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "codeexec/base/backoff.hpp"
 #include "codeexec/base/result.hpp"
@@ -21,6 +24,12 @@ struct control_plane_options {
   std::uint16_t port = 0;      ///< 0: any free one
   std::filesystem::path crds;  ///< folder of definitions; empty: none
   std::filesystem::path data;  ///< journal; empty: memory only
+  /// Where the certificate authority and the keys of tokens are kept; empty: made anew, in memory.
+  std::filesystem::path secrets;
+  bool tls = false;                ///< with a certificate of its own authority
+  bool access_control = false;     ///< tokens are checked and roles honoured
+  bool faults = false;             ///< /faults may be told to disturb answers
+  std::vector<std::string> names;  ///< further addresses and DNS names that the certificate is good for
   store::settings limits;
 };
 
@@ -43,14 +52,19 @@ class control_plane {
   void set_log_source(log_source* logs);
   /// "127.0.0.1:18080", once it listens.
   std::string address() const;
-  std::string url() const { return "http://" + address(); }
+  std::string url() const;
+  /// What a client of this server is given, with one context of that name. `token`: whose; empty: the administrator's.
+  std::string kubeconfig(std::string const& context, std::string const& token = {},
+                         std::string const& ns = "default") const;
+  /// A token of that ServiceAccount, which must be there.
+  base::result<std::string> make_token(std::string_view ns, std::string_view name, std::chrono::seconds lifetime) const;
+  /// Creates what the YAML or JSON files hold (of a folder: all of them), those that they are in too; what is
+  /// there already is replaced.
+  base::result<void> add_objects(std::filesystem::path const& file_or_folder);
 
  private:
   struct state;
   std::unique_ptr<state> state_;
 };
-
-/// A kubeconfig for a server without credentials, with one context of that name.
-std::string make_kubeconfig(std::string const& url, std::string const& context);
 
 }  // namespace codeexec::local

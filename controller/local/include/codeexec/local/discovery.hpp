@@ -1,20 +1,38 @@
-// What clients ask before they ask for anything: groups, resources, version, OpenAPI. Built from the store's types.
+// What clients ask before they ask for anything: version, groups, resources. Built from the store's types.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "codeexec/local/custom_types.hpp"
 #include "codeexec/local/store.hpp"
 
 namespace codeexec::local {
 
 nlohmann::json version_info();
 
+/// A resource as discovery shows it. An event type appears twice, once for each of its groups.
+struct served_resource {
+  std::string group;
+  std::string version;
+  std::shared_ptr<resource_type const> type;  ///< null: a resource that only answers (access reviews)
+  std::string plural;
+  std::string kind;
+  bool namespaced = true;
+  std::vector<std::string> verbs;
+
+  std::string singular() const;
+};
+
+/// Lifetime: the store must outlive it.
 class discovery {
  public:
-  discovery(store const& objects, custom_types const& customs) : objects_(objects), customs_(customs) {}
+  explicit discovery(store const& objects) : objects_(objects) {}
+
+  /// All of them, by group; groups in the order of their names.
+  std::vector<served_resource> served() const;
 
   nlohmann::json api_versions(std::string_view server_address) const;                ///< /api
   nlohmann::json group_list() const;                                                 ///< /apis
@@ -23,17 +41,8 @@ class discovery {
   /// apidiscovery.k8s.io/v2: everything at once; `core`: the group without a name, as /api answers.
   nlohmann::json aggregated(bool core) const;
 
-  /// /openapi/v3: the documents there are, each with a hash of its content.
-  nlohmann::json open_api_index() const;
-  /// "api/v1", "apis/batch/v1"; null: none such.
-  nlohmann::json open_api(std::string_view group, std::string_view version) const;
-
  private:
-  struct entry;
-  std::vector<entry> entries() const;
-
   store const& objects_;
-  custom_types const& customs_;
 };
 
 }  // namespace codeexec::local

@@ -167,6 +167,10 @@ class store {
   using observer = std::function<void(resource_type const& type, event const& what)>;
   void add_observer(observer sink) { observers_.push_back(std::move(sink)); }
 
+  /// Asked of each new object once it is valid and before it is written; what it returns refuses it. At most one.
+  using admission = std::function<std::optional<status_error>(resource_type const& type, nlohmann::json const& object)>;
+  void set_admission(admission ask) { admission_ = std::move(ask); }
+
   // Persistence -------------------------------------------------------------------------------------------------
   /// Puts back an object as it was written. Only before the first write and the first watch.
   void restore(kube::resource const& type, nlohmann::json value);
@@ -198,6 +202,7 @@ class store {
   std::unordered_map<std::string, std::pair<table*, std::string>> by_uid_;
   std::unordered_map<std::string, std::map<std::pair<table*, std::string>, int>> by_owner_;
   std::vector<observer> observers_;
+  admission admission_;
 };
 
 }  // namespace codeexec::local

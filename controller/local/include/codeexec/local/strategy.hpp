@@ -43,7 +43,6 @@ struct resource_type {
   std::vector<std::string> verbs;
   std::vector<std::string> selectable_fields;  ///< besides metadata.name and metadata.namespace: "status.phase"
   std::vector<printer_column> columns;
-  std::string storage_version_hash;
 
   /// Views into this object.
   kube::resource id() const { return kube::resource{group, version, plural, kind, namespaced}; }

@@ -11,9 +11,17 @@
 
 namespace codeexec::local {
 
-/// `with_columns` false: columnDefinitions is null, as in all but the first event of a watch.
+/// What a row holds of its object besides the cells: the query parameter includeObject.
+enum class row_object { none, metadata, whole };
+
+struct table_options {
+  bool columns = true;  ///< false: columnDefinitions is null, as in all but the first event of a watch
+  row_object include = row_object::metadata;
+  bool events_v1 = false;  ///< whole objects are Events as events.k8s.io/v1 has them
+};
+
 nlohmann::json make_table(resource_type const& type, std::vector<object> const& rows, nlohmann::json list_metadata,
-                          base::wall_time now, bool with_columns = true);
+                          base::wall_time now, table_options const& options = {});
 
 /// metadata alone, as meta.k8s.io/v1 PartialObjectMetadata.
 nlohmann::json partial_object(nlohmann::json const& value);

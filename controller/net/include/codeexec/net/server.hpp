@@ -1,4 +1,4 @@
-// An HTTP/1.1 server on loopback: for the one-machine stand-in and for tests. Plain text, no TLS.
+// An HTTP/1.1 server, plain or TLS: for the one-machine stand-in and for tests.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,6 +18,7 @@
 
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/result.hpp"
+#include "codeexec/net/tls.hpp"
 
 namespace codeexec::net {
 
@@ -51,6 +52,9 @@ class exchange {
   /// One chunk, sent at once. False: the client is gone, or took nothing for the write timeout.
   virtual boost::asio::awaitable<bool> write(std::string chunk) = 0;
   // The stream ends when the handler returns.
+
+  /// Ends the connection at once and without a word, as a failing network does: the client sees "connection reset".
+  virtual void reset() = 0;
 };
 
 class request_handler {
@@ -71,7 +75,11 @@ struct server_options {
   std::size_t max_connections = 4096;      ///< beyond, new ones wait in the kernel's queue
   std::chrono::seconds idle{300};          ///< between requests, and for the rest of one that has begun
   std::chrono::seconds write_timeout{30};  ///< for a client that takes nothing
+  tls_context tls;                         ///< null: plain HTTP
 };
+
+/// TLS 1.2 or newer with this certificate (chain) and key, both PEM; clients are not asked for one.
+base::result<tls_context> make_server_tls(std::string const& certificate_pem, std::string const& key_pem);
 
 /// Thread: one executor. Lifetime: the handler must outlive it; await stop() before destruction.
 class http_server {

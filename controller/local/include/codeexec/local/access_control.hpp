@@ -1,0 +1,18 @@
+// Authentication and authorization of one server: whose token it is, and what the roles let them do.
+#pragma once
+
+#include "codeexec/local/access.hpp"
+#include "codeexec/local/tokens.hpp"
+
+namespace codeexec::local {
+
+struct access_control {
+  /// The store must outlive it.
+  access_control(store const& objects, token_authority::secrets keys)
+      : tokens(objects, std::move(keys)), roles(objects) {}
+
+  token_authority tokens;
+  rbac roles;
+};
+
+}  // namespace codeexec::local

@@ -1,0 +1,231 @@
+// Every fault at every kind of call that the operator makes: the end is the same as without it, nothing is left behind,
+// and no execution has a second Job. The stand-in disturbs its answers as /faults says.
+#include <gtest/gtest.h>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "machine.hpp"
+
+namespace codeexec::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+constexpr char const* agent = "codeexec-controller";
+constexpr auto patience = 150s;
+
+struct named_fault {
+  std::string name;
+  json rule;
+};
+
+/// What may happen to a call that is answered once.
+std::vector<named_fault> call_faults() {
+  return {{"delay", {{"fault", "delay"}, {"milliseconds", 700u}}},
+          {"conflict", {{"fault", "status"}, {"code", 409u}}},
+          {"gone", {{"fault", "expire"}}},
+          {"throttled", {{"fault", "status"}, {"code", 429u}, {"retryAfterSeconds", 1u}}},
+          {"internal", {{"fault", "status"}, {"code", 500u}}},
+          {"unavailable", {{"fault", "status"}, {"code", 503u}}},
+          {"truncated", {{"fault", "truncate"}}},
+          {"reset", {{"fault", "reset"}}},
+          {"silent", {{"fault", "silence"}, {"milliseconds", 1500u}}},
+          {"lost", {{"fault", "lose"}}}};
+}
+
+/// What may happen to a stream besides.
+std::vector<named_fault> stream_faults() {
+  return {{"ended", {{"fault", "end"}, {"afterEvents", 1u}}}, {"cut", {{"fault", "cut"}, {"afterEvents", 1u}}}};
+}
+
+/// The kinds of calls about one execution; each is made in its own namespace, so that all are disturbed at once.
+struct kind_of_call {
+  std::string verb;
+  std::string resource;
+  bool stream = false;
+
+  std::string describe() const { return verb + " " + resource; }
+};
+
+std::vector<kind_of_call> calls_about_one() {
+  return {{"patch", "codeexecutions"}, {"patch", "codeexecutions/status"}, {"create", "configmaps"}, {"create", "jobs"},
+          {"delete", "jobs"},          {"get", "pods/log", true}};
+}
+
+json faults_call(cluster& api, kube::verb method, json const& body = nullptr) {
+  kube::request request;
+  request.method = method;
+  request.target = "/faults";
+  if (!body.is_null()) {
+    request.body = body.dump();
+    request.content_type = "application/json";
+  }
+  auto const got = api.send(std::move(request));
+  EXPECT_TRUE(got) << got.error().describe();
+  return got ? *got : json();
+}
+
+void set_faults(cluster& api, json rules) {
+  (void)faults_call(api, kube::verb::put, {{"rules", std::move(rules)}});
+}
+
+json with(json rule, std::string const& verb, std::string const& resource, std::string const& ns) {
+  rule["agent"] = agent;
+  rule["verb"] = verb;
+  rule["resource"] = resource;
+  if (!ns.empty()) rule["namespace"] = ns;
+  return rule;
+}
+
+/// What a run without any fault says, of what a user sees.
+void expect_as_without_faults(json const& status, std::string const& what) {
+  EXPECT_EQ(status.value("phase", ""), "Failed") << what << "\n" << status.dump(2);
+  EXPECT_EQ(status.value("reason", ""), "NonZeroExit") << what << ": " << status.value("message", "");
+  EXPECT_EQ(status.value("exitCode", -1), 3) << what;
+  EXPECT_EQ(status.value("stdout", ""), "out\n") << what;
+  EXPECT_EQ(status.value("stderr", ""), "err\n") << what;
+}
+
+json quick_program() {
+  return bash("echo out; echo err >&2; exit 3");
+}
+
+/// The operator's configuration, without the demand for a sandbox: these programs are ours, and as plain processes a
+/// hundred of them take seconds.
+std::string unsandboxed_config(std::filesystem::path const& folder) {
+  std::ifstream in(CODEEXEC_SOURCE_DIR "/config/operator.yaml");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  std::string const demand = "requireSandbox: true";
+  auto const at = text.find(demand);
+  EXPECT_NE(at, std::string::npos);
+  if (at != std::string::npos) text.replace(at, demand.size(), "requireSandbox: false");
+  auto const file = folder / "operator.yaml";
+  std::ofstream(file) << text;
+  return file.string();
+}
+
+class Faults : public ::testing::Test {
+ protected:
+  void start_operator() {
+    operator_ = here.start_operator("operator", {"--config", config});
+    auto const until = steady_clock::now() + patience;
+    while (here.readiness("operator").empty() && !std::filesystem::exists(here.folder() / "operator.ready") &&
+           steady_clock::now() < until) {
+      std::this_thread::sleep_for(20ms);
+    }
+  }
+
+  machine here{{"--runtime", "process", "--faults"}};
+  std::string config = unsandboxed_config(here.folder());
+  std::unique_ptr<program> operator_;
+};
+
+TEST_F(Faults, whatever_happens_to_a_call_about_one_execution_its_end_is_the_same) {
+  start_operator();
+  struct run {
+    std::string what;
+    std::unique_ptr<workspace> space;
+  };
+  std::vector<run> runs;
+  json rules = json::array();
+  for (auto const& call : calls_about_one()) {
+    auto faults = call_faults();
+    if (call.stream) {
+      for (auto& one : stream_faults())
+        faults.push_back(std::move(one));
+    }
+    for (auto const& fault : faults) {
+      runs.push_back({call.describe() + ", " + fault.name, std::make_unique<workspace>(here.api())});
+      rules.push_back(with(fault.rule, call.verb, call.resource, runs.back().space->name()));
+    }
+  }
+  set_faults(here.api(), rules);
+  for (auto const& one : runs)
+    ASSERT_TRUE(one.space->create("x", quick_program()));
+
+  std::map<std::string, std::set<std::string>> jobs;
+  auto const until = steady_clock::now() + patience;
+  std::size_t finished = 0;
+  while (finished < runs.size() && steady_clock::now() < until) {
+    finished = 0;
+    for (auto const& one : runs) {
+      for (auto const& job : one.space->list(kube::jobs))
+        jobs[one.what].insert(job["metadata"]["uid"].get<std::string>());
+      auto const got = one.space->get(kube::code_executions, "x");
+      auto const phase = got && got->contains("status") ? (*got)["status"].value("phase", "") : std::string();
+      if (phase == "Succeeded" || phase == "Failed") ++finished;
+    }
+    std::this_thread::sleep_for(50ms);
+  }
+  for (auto const& one : runs) {
+    auto const got = one.space->get(kube::code_executions, "x");
+    ASSERT_TRUE(got) << one.what;
+    expect_as_without_faults(got->value("status", json::object()), one.what);
+    EXPECT_LE(jobs[one.what].size(), 1u) << one.what;
+    EXPECT_EQ(one.space->wait_no_leftovers(60s), std::vector<std::string>()) << one.what;
+  }
+  // A rule that hit nothing has tested nothing.
+  auto const report = faults_call(here.api(), kube::verb::get);
+  for (auto const& rule : report["rules"])
+    EXPECT_GE(rule["hits"], 1) << rule.dump();
+}
+
+TEST_F(Faults, whatever_happens_to_lists_and_watches_the_end_is_the_same) {
+  auto faults = call_faults();
+  for (auto& one : stream_faults())
+    faults.push_back(std::move(one));
+  for (auto const& fault : faults) {
+    SCOPED_TRACE(fault.name);
+    json rules = json::array();
+    for (char const* resource : {"codeexecutions", "jobs", "pods"}) {
+      for (char const* verb : {"list", "watch"})
+        rules.push_back(with(fault.rule, verb, resource, ""));
+    }
+    set_faults(here.api(), rules);
+    workspace space(here.api());
+    ASSERT_TRUE(space.create("before", quick_program()));
+    start_operator();
+    ASSERT_TRUE(space.create("after", quick_program()));
+    for (char const* name : {"before", "after"})
+      expect_as_without_faults(space.wait_final(name, patience)["status"], name);
+    EXPECT_EQ(space.wait_no_leftovers(60s), std::vector<std::string>());
+    auto const report = faults_call(here.api(), kube::verb::get);
+    int hits = 0;
+    for (auto const& rule : report["rules"])
+      hits += rule["hits"].get<int>();
+    EXPECT_GE(hits, 3) << report.dump(2);
+    operator_->end(SIGTERM);
+  }
+}
+
+TEST_F(Faults, the_table_names_every_kind_of_call_that_the_operator_makes) {
+  set_faults(here.api(), json::array());
+  start_operator();
+  workspace space(here.api());
+  expect_as_without_faults(space.run("x", quick_program()), "no fault");
+  ASSERT_TRUE(space.remove(kube::code_executions, "x"));
+  EXPECT_TRUE(space.wait_gone(kube::code_executions, "", 60s));
+  std::set<std::string> known;
+  for (auto const& call : calls_about_one())
+    known.insert(call.describe());
+  for (char const* resource : {"codeexecutions", "jobs", "pods"}) {
+    for (char const* verb : {"list", "watch"})
+      known.insert(std::string(verb) + " " + resource);
+  }
+  known.insert("create events");  // told, never waited for
+  known.insert("patch events");
+  auto const report = faults_call(here.api(), kube::verb::get);
+  std::string const prefix = std::string(agent) + " ";
+  bool any = false;
+  for (auto const& [call, count] : report["calls"].items()) {
+    if (call.rfind(prefix, 0) != 0) continue;
+    any = true;
+    EXPECT_TRUE(known.count(call.substr(prefix.size()))) << call << " is disturbed nowhere";
+  }
+  EXPECT_TRUE(any) << report.dump(2);
+}
+
+}  // namespace
+}  // namespace codeexec::e2e

@@ -1,0 +1,143 @@
+// A stand-in and operators of a test's own: for tests that kill them.
+#pragma once
+
+#include <chrono>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <iostream>
+#include <memory>
+#include <signal.h>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "cluster.hpp"
+
+namespace codeexec::e2e {
+
+/// A child of ours, its output in a file.
+class program {
+ public:
+  program(std::vector<std::string> const& command, std::filesystem::path const& log) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      auto const out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+      auto const in = ::open("/dev/null", O_RDONLY);
+      ::dup2(in, 0);
+      ::dup2(out, 1);
+      ::dup2(out, 2);
+      std::vector<char*> argv;
+      for (auto const& word : command)
+        argv.push_back(const_cast<char*>(word.c_str()));
+      argv.push_back(nullptr);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+  }
+  program(program const&) = delete;
+  program& operator=(program const&) = delete;
+  ~program() { end(SIGKILL); }
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const { ::kill(pid_, number); }
+  /// Sends the signal and waits; the wait status.
+  int end(int with) {
+    if (pid_ <= 0) return 0;
+    ::kill(pid_, with);
+    return wait();
+  }
+  /// The wait status, once it has ended by itself.
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+/// A stand-in of its own, and a folder for whatever else a test starts; the logs stay where the test fails. The test is
+/// the administrator, its operators have the rights of config/rbac.
+class machine {
+ public:
+  explicit machine(std::vector<std::string> local_flags = {}) : local_flags_(std::move(local_flags)) {
+    auto pattern = (std::filesystem::temp_directory_path() / "codeexec-crash-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+    start_local();
+    cluster_ = std::make_unique<cluster>(kubeconfig().string());
+  }
+  machine(machine const&) = delete;
+  machine& operator=(machine const&) = delete;
+  ~machine() {
+    cluster_.reset();
+    if (local_) local_->end(SIGTERM);
+    if (::testing::Test::HasFailure()) {
+      std::cerr << "logs kept in " << folder_ << "\n";
+    } else {
+      std::error_code ignored;
+      std::filesystem::remove_all(folder_, ignored);
+    }
+  }
+
+  cluster& api() { return *cluster_; }
+  program& local() { return *local_; }
+  std::filesystem::path const& folder() const { return folder_; }
+
+  /// An operator whose log and ready file are named after `name`.
+  std::unique_ptr<program> start_operator(std::string const& name, std::vector<std::string> const& flags = {}) const {
+    std::filesystem::remove(ready_file(name));
+    std::vector<std::string> command{CODEEXEC_BINARY_DIR "/bin/codeexec-controller", "--kubeconfig",
+                                     operator_kubeconfig().string(), "--ready-file", ready_file(name).string()};
+    command.insert(command.end(), flags.begin(), flags.end());
+    return std::make_unique<program>(command, folder_ / (name + ".log"));
+  }
+  /// What the operator's ready file says; empty before it is there.
+  std::string readiness(std::string const& name) const {
+    std::ifstream file(ready_file(name));
+    std::string word;
+    file >> word;
+    return word;
+  }
+
+ private:
+  std::filesystem::path kubeconfig() const { return folder_ / "kubeconfig"; }
+  std::filesystem::path operator_kubeconfig() const { return folder_ / "operator.kubeconfig"; }
+  std::filesystem::path ready_file(std::string const& name) const { return folder_ / (name + ".ready"); }
+
+  void start_local() {
+    std::vector<std::string> command{CODEEXEC_BINARY_DIR "/bin/codeexec-local",
+                                     "--listen",
+                                     "127.0.0.1:0",
+                                     "--crds",
+                                     CODEEXEC_SOURCE_DIR "/crds",
+                                     "--images",
+                                     CODEEXEC_SOURCE_DIR "/config/local/images.yaml",
+                                     "--state-dir",
+                                     (folder_ / "node").string(),
+                                     "--kubeconfig-out",
+                                     kubeconfig().string(),
+                                     "--auth",
+                                     "--manifests",
+                                     CODEEXEC_SOURCE_DIR "/config/rbac/cluster.yaml",
+                                     "--account-kubeconfig",
+                                     "codeexec-system/codeexec-controller=" + operator_kubeconfig().string()};
+    command.insert(command.end(), local_flags_.begin(), local_flags_.end());
+    local_ = std::make_unique<program>(command, folder_ / "local.log");
+    auto const until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!std::filesystem::exists(kubeconfig()) && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+
+  std::vector<std::string> local_flags_;
+  std::filesystem::path folder_;
+  std::unique_ptr<program> local_;
+  std::unique_ptr<cluster> cluster_;
+};
+
+}  // namespace codeexec::e2e
