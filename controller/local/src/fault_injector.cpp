@@ -65,7 +65,8 @@ constexpr char const* expired_event =
 /// Passes an answer on until the fault strikes.
 class disturbed_exchange : public net::exchange {
  public:
-  disturbed_exchange(net::exchange& to, fault what) : to_(to), fault_(std::move(what)), left_(fault_.after_events) {}
+  disturbed_exchange(asio::any_io_executor executor, net::exchange& to, fault what)
+      : executor_(std::move(executor)), to_(to), fault_(std::move(what)), left_(fault_.after_events) {}
 
   asio::awaitable<bool> respond(int status, header_list headers, std::string body) override {
     if (fault_.kind == fault_kind::lose) {
@@ -88,9 +89,6 @@ class disturbed_exchange : public net::exchange {
   }
 
   asio::awaitable<bool> write(std::string chunk) override {
-    if (silent_) {
-      co_return true;
-    }
     // The end of the last line that still gets through.
     std::size_t whole = 0;
     while (left_ > 0 && whole < chunk.size()) {
@@ -119,8 +117,9 @@ class disturbed_exchange : public net::exchange {
   asio::awaitable<bool> strike(std::string line) {
     switch (fault_.kind) {
       case fault_kind::silence:
-        silent_ = true;
-        co_return true;
+        co_await wait_for(executor_, fault_.wait);
+        to_.reset();
+        break;
       case fault_kind::expire:
         line = expired_event;
         (void)co_await to_.write(std::move(line));
@@ -135,10 +134,10 @@ class disturbed_exchange : public net::exchange {
     co_return false;
   }
 
+  asio::any_io_executor executor_;
   net::exchange& to_;
   fault fault_;
   std::size_t left_;
-  bool silent_ = false;
 };
 
 }  // namespace
@@ -291,7 +290,7 @@ asio::awaitable<void> fault_injector::handle(net::server_request request, net::e
     co_await next_.handle(std::move(request), answer);
     co_return;
   }
-  disturbed_exchange between(answer, std::move(*found));
+  disturbed_exchange between(executor_, answer, std::move(*found));
   co_await next_.handle(std::move(request), between);
 }
 

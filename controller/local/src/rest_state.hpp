@@ -95,7 +95,12 @@ struct filter {
 
 struct api_server::state {
   state(asio::any_io_executor ex, store& o, custom_types& c)
-      : executor(std::move(ex)), objects(o), customs(c), discover(o), documents(discover, c), random(std::random_device()()) {}
+      : executor(std::move(ex)),
+        objects(o),
+        customs(c),
+        discover(o),
+        documents(discover, c),
+        random(std::random_device()()) {}
 
   // Access
   result<user_info> authenticate(server_request const& request) const;
