@@ -693,7 +693,7 @@ class kinds {
   std::map<std::pair<std::string, std::string>, builtin_struct> structs_;
 };
 
-kinds const& table() {
+kinds const& known_structs() {
   static kinds const all;
   return all;
 }
@@ -710,13 +710,13 @@ builtin_field const* builtin_struct::field(int number) const {
 }
 
 builtin_struct const* find_builtin(std::string_view package, std::string_view name) {
-  return table().find(package, name);
+  return known_structs().find(package, name);
 }
 
 builtin_struct const* resolve_builtin(builtin_struct const& from, std::string_view name) {
   for (std::string_view const package :
        {std::string_view(from.package), std::string_view("core"), std::string_view("meta")}) {
-    if (auto const* found = table().find(package, name)) {
+    if (auto const* found = known_structs().find(package, name)) {
       return found;
     }
   }

@@ -2,6 +2,8 @@
 #include <chrono>
 #include <ctime>
 
+#include "codeexec/base/encoding.hpp"
+
 #include "rest_state.hpp"
 
 namespace codeexec::local {
@@ -27,6 +29,28 @@ reply with_hash(server_request const& request, open_api_document const& document
   }
   out.headers.emplace_back("Etag", tag);
   out.headers.emplace_back("Vary", "Accept");
+  return out;
+}
+
+open_api_document empty_v2(bool binary) {
+  open_api_document out;
+  if (binary) {
+    // swagger: "2.0", info: {title: "codeexec-local", version: "0.1"}
+    out.text = std::string(
+        "\x0a\x03"
+        "2.0"
+        "\x12\x15\x0a\x0e"
+        "codeexec-local"
+        "\x12\x03"
+        "0.1",
+        28);
+  } else {
+    out.text = dump({{"swagger", "2.0"},
+                     {"info", {{"title", "codeexec-local"}, {"version", "0.1"}}},
+                     {"paths", json::object()},
+                     {"definitions", json::object()}});
+  }
+  out.hash = base::sha256_hex(out.text);
   return out;
 }
 
@@ -61,22 +85,11 @@ reply api_server::state::open_api_page(std::vector<std::string> const& parts, qu
     return out;
   }
   if (parts.size() == 2 && parts[1] == "v2") {
-    // Superseded by v3, and asked for in protobuf by clients that then do without. An empty document, in either form.
+    // Superseded by v3, and asked for by clients that then do without. An empty document, in either form.
     if (request.header("accept").find("protobuf") != std::string::npos) {
-      std::string const empty(
-          "\x0a\x03"
-          "2.0"
-          "\x12\x15\x0a\x0e"
-          "codeexec-local"
-          "\x12\x03"
-          "0.1",
-          28);
-      return reply(200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", empty);
+      return with_hash(request, empty_v2(true), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
     }
-    return reply::of(200, {{"swagger", "2.0"},
-                           {"info", {{"title", "codeexec-local"}, {"version", "0.1"}}},
-                           {"paths", json::object()},
-                           {"definitions", json::object()}});
+    return with_hash(request, empty_v2(false), "application/json");
   }
   return reply::no_such_page();
 }

@@ -18,8 +18,10 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// After its end, how long the pipe may stay open in the hands of a process that is just being killed.
+// After its end, how long the pipe may be silent in the hands of a process that is just being killed ...
 constexpr std::chrono::seconds drain_time{1};
+// ... and how often something may still come of it. On a busy machine much can be left in the pipe.
+constexpr int drain_rounds = 10;
 
 /// What the callbacks hold on to. `owner_gone` silences them.
 struct running : std::enable_shared_from_this<running> {
@@ -38,6 +40,7 @@ struct running : std::enable_shared_from_this<running> {
   bool started = false;
   bool open = true;
   bool told = false;
+  std::size_t received = 0;
 
   void read() {
     output.async_read_some(asio::buffer(buffer), [self = shared_from_this()](error_code error, std::size_t got) {
@@ -46,10 +49,11 @@ struct running : std::enable_shared_from_this<running> {
   }
 
   void on_read(error_code error, std::size_t got) {
-    if (owner_gone) {
+    if (owner_gone || told) {
       return;
     }
     if (got > 0) {
+      received += got;
       mark_started();
       options.events.output(std::string_view(buffer.data(), got));
       if (owner_gone) {
@@ -106,12 +110,21 @@ struct running : std::enable_shared_from_this<running> {
       finish();
       return;
     }
+    await_silence(drain_rounds);
+  }
+
+  void await_silence(int rounds_left) {
     drain.expires_after(drain_time);
-    drain.async_wait([self = shared_from_this()](error_code error) {
-      if (!error && !self->owner_gone) {
-        self->open = false;
-        self->finish();
+    drain.async_wait([self = shared_from_this(), rounds_left, before = received](error_code error) {
+      if (error || self->owner_gone || !self->open) {
+        return;
       }
+      if (self->received != before && rounds_left > 0) {
+        self->await_silence(rounds_left - 1);
+        return;
+      }
+      self->open = false;
+      self->finish();
     });
   }
 
