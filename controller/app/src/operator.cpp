@@ -18,6 +18,7 @@
 #include "codeexec/base/time.hpp"
 #include "codeexec/execution/occurrences.hpp"
 #include "codeexec/kube_client/rest_client.hpp"
+#include "codeexec/reconciler/cached_objects.hpp"
 #include "codeexec/reconciler/code_execution_reconciler.hpp"
 #include "codeexec/runner/program.hpp"
 #include "codeexec/runtime/controller.hpp"
@@ -62,11 +63,13 @@ class whole {
         clients_(std::move(connected)),
         random_(make_rng()),
         guarded_(*clients_.work, [this] { return !elector_ || elector_->is_leading(); }),
-        executions_(io.get_executor(), guarded_, collection(kube::code_executions, ""), api::decode_code_execution,
-                    base::system_clock(), next_rng()),
-        jobs_(io.get_executor(), guarded_, collection(kube::jobs, reconciler::children_selector()), kube::decode_job,
+        executions_(io.get_executor(), guarded_, collection(kube::code_executions, "", reconciler::execution_fields()),
+                    reconciler::decode_cached_execution, base::system_clock(), next_rng()),
+        jobs_(io.get_executor(), guarded_,
+              collection(kube::jobs, reconciler::children_selector(), reconciler::job_fields()), kube::decode_job,
               base::system_clock(), next_rng()),
-        pods_(io.get_executor(), guarded_, collection(kube::pods, reconciler::children_selector()), kube::decode_pod,
+        pods_(io.get_executor(), guarded_,
+              collection(kube::pods, reconciler::children_selector(), reconciler::pod_fields()), kube::decode_pod,
               base::system_clock(), next_rng()),
         stores_{executions_.objects(), jobs_.objects(), pods_.objects()},
         reconciler_(io.get_executor(), guarded_, stores_, config, runner::program(), base::system_clock(), next_rng(),
@@ -101,11 +104,12 @@ class whole {
   int exit_code() const { return exit_code_; }
 
  private:
-  runtime::informer_options collection(kube::resource const& type, std::string selector) const {
+  runtime::informer_options collection(kube::resource const& type, std::string selector, kube::projection keep) const {
     runtime::informer_options what;
     what.type = type;
     what.namespaces = with_.namespaces;
     what.label_selector = std::move(selector);
+    what.keep = std::move(keep);
     return what;
   }
   runtime::controller_options controller_options() {
@@ -242,10 +246,13 @@ class whole {
 int run_operator(options const& with, execution::config const& config, kube::cluster_config const& cluster) {
   asio::io_context io(1);
   kube::rest_client_options how;
-  how.user_agent = "codeexec-controller/" CODEEXEC_VERSION " (linux)";
+  how.user_agent = kube::make_user_agent("codeexec-controller", CODEEXEC_VERSION);
   how.max_connections = 32;
+  how.qps = with.kube_api_qps;
+  how.burst = with.kube_api_burst;
   auto work = kube::rest_client::create(io.get_executor(), cluster, how);
   how.max_connections = 4;
+  how.qps = 0;
   auto aside = kube::rest_client::create(io.get_executor(), cluster, how);
   if (!work || !aside) {
     base::log::error("the API server cannot be talked to",

@@ -116,6 +116,17 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->type_name("N")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_option("--kube-api-qps", to.kube_api_qps,
+                 "Requests a second to the API server over time; 0: no limit. Watches and the lease do not count")
+      ->envname("CODEEXEC_KUBE_API_QPS")
+      ->type_name("N")
+      ->check(CLI::Range(0.0, 100'000.0))
+      ->capture_default_str();
+  app.add_option("--kube-api-burst", to.kube_api_burst, "Requests at once after a quiet while")
+      ->envname("CODEEXEC_KUBE_API_BURST")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
   std::map<std::string, base::log::level> const levels{{"debug", base::log::level::debug},
                                                        {"info", base::log::level::info},
                                                        {"warn", base::log::level::warn},
@@ -169,7 +180,7 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->type_name("WHICH")
       ->check(CLI::IsMember({"none", "warnings", "all"}))
       ->capture_default_str();
-  app.add_option("--event-qps", to.event_qps, "Requests a second for Events; more is dropped")
+  app.add_option("--event-qps", to.event_qps, "Requests a second for Events, on top of --kube-api-qps; more is dropped")
       ->envname("CODEEXEC_EVENT_QPS")
       ->type_name("N")
       ->check(CLI::Range(0.1, 1000.0))

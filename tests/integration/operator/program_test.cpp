@@ -124,11 +124,27 @@ TEST(Program, HelpNamesEveryFlagWithItsVariable) {
   controller_program p({"--help"});
   EXPECT_EQ(p.wait(), 0);
   auto const help = p.output();
-  for (std::string flag :
-       {"kubeconfig", "context", "server", "namespace", "config", "workers", "log-level", "log-format", "ready-file",
-        "leader-elect", "leader-elect-lease-duration", "leader-elect-renew-deadline", "leader-elect-retry-period",
-        "leader-elect-resource-name", "leader-elect-resource-namespace", "leader-elect-identity", "stop-grace",
-        "events", "event-qps"}) {
+  for (std::string flag : {"kubeconfig",
+                           "context",
+                           "server",
+                           "namespace",
+                           "config",
+                           "workers",
+                           "log-level",
+                           "log-format",
+                           "ready-file",
+                           "kube-api-qps",
+                           "kube-api-burst",
+                           "leader-elect",
+                           "leader-elect-lease-duration",
+                           "leader-elect-renew-deadline",
+                           "leader-elect-retry-period",
+                           "leader-elect-resource-name",
+                           "leader-elect-resource-namespace",
+                           "leader-elect-identity",
+                           "stop-grace",
+                           "events",
+                           "event-qps"}) {
     EXPECT_NE(help.find("--" + flag), std::string::npos) << flag;
     std::string variable = "CODEEXEC_";
     for (char const c : flag)
