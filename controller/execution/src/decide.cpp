@@ -680,6 +680,11 @@ class decider {
         look_again_at(since + watch_skew);
         return true;
       }
+      // The watch of Pods may lag the one of Jobs by any time: a result must not be given up on its word.
+      if (!o_.known.pod_ruled_out) {
+        act(find_pod{});
+        return true;
+      }
       if (deadline_exceeded()) return false;  // wait_for_start() knows what it waited for
       finish({api::reasons::output_lost,
               "The Job ended and its pod is gone: its output could not be had. (" + c->reason + ": " + c->message + ")",

@@ -88,6 +88,9 @@ struct code_execution_reconciler::record {
   bool job_gone = false;
   std::shared_ptr<kube::Pod const> pod;
   bool pod_gone = false;
+  // The server's answer to a question of ours, until the watch has caught up with it.
+  std::shared_ptr<kube::Pod const> found_pod;
+  base::steady_time found_pod_at{};
 
   execution::memory known;
   execution::log_state log;
@@ -116,6 +119,13 @@ code_execution_reconciler::~code_execution_reconciler() = default;
 kube::task<void> code_execution_reconciler::stop() {
   readers_.stop();
   co_await readers_.join();
+}
+
+bool code_execution_reconciler::is_pod_of(record const& r, kube::Pod const& pod) {
+  if (pod.metadata.namespace_ != r.key.ns) return false;
+  auto const* const owner = pod.metadata.controller_owner();
+  return owner != nullptr && owner->kind == "Job" &&
+         (r.job ? owner->uid == r.job->metadata.uid : owner->name == execution::child_name(r.stored->metadata));
 }
 
 bool code_execution_reconciler::observe(record& r) {
@@ -148,14 +158,12 @@ bool code_execution_reconciler::observe(record& r) {
 
   std::shared_ptr<kube::Pod const> newest;
   for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {
-    if (pod->metadata.namespace_ != r.key.ns) continue;
-    auto const* const owner = pod->metadata.controller_owner();
-    bool const of_job =
-        owner != nullptr && owner->kind == "Job" &&
-        (r.job ? owner->uid == r.job->metadata.uid : owner->name == execution::child_name(r.stored->metadata));
-    if (!of_job) continue;
-    if (!newest || newest->metadata.creationTimestamp < pod->metadata.creationTimestamp) newest = pod;
+    if (is_pod_of(r, *pod) && (!newest || newest->metadata.creationTimestamp < pod->metadata.creationTimestamp)) {
+      newest = pod;
+    }
   }
+  if (newest || clock_.steady_now() - r.found_pod_at > watch_lag) r.found_pod.reset();
+  if (!newest) newest = r.found_pod;
   if (newest) {
     r.pod = newest;
     r.pod_gone = false;
@@ -300,6 +308,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
     auto doing = confirm_unfinished(r);
     co_return co_await std::move(doing);
   }
+  if (std::holds_alternative<execution::find_pod>(what)) {
+    auto doing = find_pod(r);
+    co_return co_await std::move(doing);
+  }
   if (std::holds_alternative<execution::read_job_events>(what)) {
     auto doing = read_job_events(r);
     co_return co_await std::move(doing);
@@ -336,7 +348,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
 }
 
 void code_execution_reconciler::take_answer(record& r, std::string const& body) {
-  auto const object = json::parse(body, nullptr, false);
+  auto const object = kube::parse_answer(body);
   if (object.is_discarded()) return;
   auto decoded = api::decode_code_execution(object);
   auto* const execution = std::get_if<api::CodeExecution>(&decoded);
@@ -438,7 +450,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
     if (r->known.job_ruled_out && !r->known.refused) r->job_gone = true;
     co_return end;
   }
-  auto decoded = kube::decode_job(json::parse(*answer, nullptr, false));
+  auto decoded = kube::decode_job(kube::parse_answer(*answer));
   auto* const job = std::get_if<kube::Job>(&decoded);
   if (job == nullptr) co_return outcome::retry("the answer to the Job's creation cannot be read");
   ++counters_.started;
@@ -462,7 +474,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(
     r->known.job_ruled_out = true;
     co_return std::nullopt;
   }
-  auto decoded = kube::decode_job(json::parse(*answer, nullptr, false));
+  auto decoded = kube::decode_job(kube::parse_answer(*answer));
   auto* const job = std::get_if<kube::Job>(&decoded);
   if (job == nullptr) co_return outcome::retry("the Job cannot be read");
   if (!is_controlled_by(job->metadata, api::kind, r->uid)) {
@@ -503,7 +515,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   auto getting = client_.send(std::move(get), by);
   auto const found = co_await std::move(getting);
   if (!found) co_return outcome::retry(found.error());
-  auto const existing = json::parse(*found, nullptr, false);
+  auto const existing = kube::parse_answer(*found);
   auto const metadata = existing.is_object() && existing.contains("metadata")
                             ? api::decode_object_meta(existing["metadata"])
                             : std::variant<api::ObjectMeta, api::decode_error>(api::decode_error{});
@@ -531,6 +543,28 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_u
   bool const read = r->answered.has_value();
   if (!read) co_return end;
   r->known.confirmed = true;
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(record_ptr r) {
+  kube::list_options options;
+  options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_list(kube::pods, r->key.ns, options);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer) co_return outcome::retry(answer.error());
+  auto const page = kube::decode_list(*answer);
+  if (!page) co_return outcome::retry(page.error());
+  for (auto const& item : page->items) {
+    auto decoded = kube::decode_pod(item);
+    auto* const pod = std::get_if<kube::Pod>(&decoded);
+    if (pod == nullptr || !is_pod_of(*r, *pod)) continue;
+    r->found_pod = std::make_shared<kube::Pod const>(std::move(*pod));
+    r->found_pod_at = clock_.steady_now();
+    co_return std::nullopt;
+  }
+  r->known.pod_ruled_out = true;
   co_return std::nullopt;
 }
 

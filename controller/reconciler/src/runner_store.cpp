@@ -73,7 +73,7 @@ kube::task<kube::result<void>> runner_store::check(std::string ns, bool expect_i
 }
 
 kube::result<void> runner_store::compare(std::string_view ns, std::string_view body) const {
-  auto const object = nlohmann::json::parse(body, nullptr, false);
+  auto const object = kube::parse_answer(body);
   if (!object.is_object()) return kube::error(kube::error_kind::decode, "the runner's ConfigMap is not an object");
   auto const binary = object.find("binaryData");
   if (binary != object.end() && binary->is_object()) {

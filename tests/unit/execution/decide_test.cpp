@@ -550,7 +550,7 @@ TEST(End, APodDeletedBeforeItsStartIsEvicted) {
   EXPECT_EQ(reason_of(s.decide()), "Evicted");
 }
 
-TEST(End, AJobThatEndedWithoutAPodInSightWaitsForTheOtherWatch) {
+TEST(End, AJobThatEndedWithoutAPodInSightWaitsForTheOtherWatchThenAsksTheServer) {
   kube::Job job = *make_job_seen();
   api::Condition c;
   c.type = "Complete";
@@ -561,7 +561,11 @@ TEST(End, AJobThatEndedWithoutAPodInSightWaitsForTheOtherWatch) {
   s.with_job().at(11s);
   s.seen.job = std::make_shared<kube::Job const>(job);
   EXPECT_FALSE(s.decide().status);
-  EXPECT_EQ(reason_of(s.at(14s).decide()), "OutputLost");
+  auto const asks = s.at(14s).decide();
+  EXPECT_NE(find_action<find_pod>(asks), nullptr);
+  EXPECT_FALSE(asks.status);
+  s.seen.known.pod_ruled_out = true;
+  EXPECT_EQ(reason_of(s.decide()), "OutputLost");
 }
 
 TEST(End, ANodeThatNeverReportsIsLost) {

@@ -65,6 +65,28 @@ TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
                                          "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
 }
 
+TEST(Reconciler, AResultIsNotGivenUpWhereTheWatchOfPodsLags) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  op.pods_lag = true;
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+  auto& job = *cluster.first("jobs");
+  job["status"]["conditions"] = json::array({{{"type", "Complete"},
+                                              {"status", "True"},
+                                              {"lastTransitionTime", base::format_time(cluster.clock.wall_now())}}});
+  cluster.touch(job);
+  op.settle();
+  EXPECT_NE(cluster.status()["phase"], "Failed");
+  cluster.clock.advance(5s);
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+  EXPECT_THAT(cluster.calls, ::testing::Contains("GET pods"));
+}
+
 TEST(Reconciler, AResultInTheTerminationMessageNeedsNoLog) {
   mini_cluster cluster;
   cluster.log_available = false;

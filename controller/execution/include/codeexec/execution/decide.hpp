@@ -65,6 +65,7 @@ struct memory {
   bool confirmed = false;
   std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
   bool job_ruled_out = false;                     ///< the server was asked and has no Job of the name
+  bool pod_ruled_out = false;                     ///< the server was asked and has no Pod of the Job
   std::optional<base::wall_time> job_created;
   bool input_ready = false;                    ///< the input ConfigMap was made, or found to be ours
   std::optional<base::wall_time> job_deleted;  ///< when this process asked for it
@@ -112,6 +113,8 @@ struct create_input {
 struct find_job {};
 /// Read the CodeExecution itself, past every cache: has another operator brought it to its end meanwhile?
 struct confirm_unfinished {};
+/// Ask the server for the Job's Pod: the Job has ended, and the watch has shown none.
+struct find_pod {};
 /// Ask for the Job's Events: why is there no pod?
 struct read_job_events {};
 struct follow_log {
@@ -128,8 +131,9 @@ struct remove_finalizer {};
 /// The CodeExecution itself: its ttlSecondsAfterFinished has passed.
 struct delete_execution {};
 
-using action = std::variant<add_finalizer, ensure_runner, create_job, create_input, find_job, confirm_unfinished,
-                            read_job_events, follow_log, read_log, delete_job, remove_finalizer, delete_execution>;
+using action =
+    std::variant<add_finalizer, ensure_runner, create_job, create_input, find_job, confirm_unfinished, find_pod,
+                 read_job_events, follow_log, read_log, delete_job, remove_finalizer, delete_execution>;
 
 struct plan {
   std::vector<action> actions;

@@ -81,6 +81,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   /// Nothing: go on. Otherwise the pass ends with it.
   using step = std::optional<runtime::outcome>;
 
+  static bool is_pod_of(record const& r, kube::Pod const& pod);
   /// Brings the record up to date with the stores; false where the object is gone.
   bool observe(record& r);
   execution::observed snapshot(record const& r) const;
@@ -93,6 +94,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
   kube::task<step> find_job(record_ptr r);
   kube::task<step> confirm_unfinished(record_ptr r);
+  kube::task<step> find_pod(record_ptr r);
   kube::task<step> read_job_events(record_ptr r);
   kube::task<step> delete_job(record_ptr r, std::string uid);
   kube::task<step> remove_finalizer(record_ptr r);
