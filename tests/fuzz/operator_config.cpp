@@ -1,0 +1,25 @@
+// The operator's configuration file.
+//
+// Holds: nothing throws; a refusal is one line that can be shown; what is accepted keeps every runtime startable.
+#include "codeexec/base/encoding.hpp"
+#include "codeexec/execution/config.hpp"
+
+#include "property.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  using namespace codeexec;
+  auto const config = execution::parse_config(fuzz::as_text(data, size));
+  if (!config) {
+    fuzz::hold(!config.error().message.empty(), "a refusal says something");
+    fuzz::hold(config.error().message.find('\n') == std::string::npos, "a refusal is one line");
+    fuzz::hold(base::is_valid_utf8(config.error().message), "a refusal can be shown");
+    return 0;
+  }
+  for (auto const& [name, runtime] : config->runtimes) {
+    fuzz::hold(!name.empty(), "a runtime has a name");
+    fuzz::hold(!runtime.image.empty() && !runtime.command.empty() && !runtime.file.empty(), "a runtime can be started");
+  }
+  fuzz::hold(config->grace_period.count() >= 0 && config->max_processes >= 0 && config->max_log_followers > 0,
+             "numbers are within their bounds");
+  return 0;
+}
