@@ -119,7 +119,8 @@ error error::from_status(int http_status, std::string_view body, std::optional<s
   e.retry_after_ = retry_after;
 
   auto const status = body.size() <= max_status ? nlohmann::json::parse(body, nullptr, false) : nlohmann::json();
-  if (status.is_object() && string_at(status, "kind") == "Status") {
+  bool const is_status = status.is_object() && string_at(status, "kind") == "Status";
+  if (is_status) {
     e.reason_ = string_at(status, "reason");
     e.message_ = cut(string_at(status, "message"), max_message);
     auto const details = status.find("details");
@@ -144,7 +145,7 @@ error error::from_status(int http_status, std::string_view body, std::optional<s
   }
   if (e.reason_.empty()) e.reason_ = reason_for(http_status);
   if (e.message_.empty()) {
-    bool const redirect = http_status >= 300 && http_status < 400;
+    bool const redirect = !is_status && http_status >= 300 && http_status < 400;
     e.message_ =
         redirect ? "the server points elsewhere, and redirects are not followed" : "the server gave no message";
   }

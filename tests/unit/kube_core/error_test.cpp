@@ -116,6 +116,8 @@ TEST(Error, RefusalWithoutTextStillSaysSomething) {
   EXPECT_EQ(error::from_status(500, "").describe(), "500 InternalError: the server gave no message");
   EXPECT_EQ(error::from_status(302, "").describe(), "302: the server points elsewhere, and redirects are not followed");
   EXPECT_EQ(error::from_status(418, "").describe(), "418: the server gave no message");
+  // An ERROR event's code is whatever stands in it, and points nowhere.
+  EXPECT_EQ(error::from_status(361, R"({"kind":"Status"})").describe(), "361: the server gave no message");
 }
 
 TEST(Error, StatusOfAnySizeLeavesABoundedError) {
