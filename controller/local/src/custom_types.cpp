@@ -351,7 +351,7 @@ base::result<void> custom_types::load(std::filesystem::path const& folder) {
       object const known = objects_.get(kube::custom_resource_definitions, {}, name);
       auto const written = known ? objects_.mutate(kube::custom_resource_definitions, {}, name, part::object,
                                                    [&document](json& value) {
-                                                     value["spec"] = document.at("spec");
+                                                     value["spec"] = at_path(document, "spec");
                                                      return true;
                                                    })
                                  : objects_.create(kube::custom_resource_definitions, document);

@@ -92,6 +92,22 @@ std::int64_t stored_grace(json const& metadata) {
   return value.is_number_integer() ? value.get<std::int64_t>() : 0;
 }
 
+/// What a client may have written is an object with metadata of the right types; absent metadata is empty.
+std::optional<status_error> check_shape(resource_type const& t, json& value) {
+  if (!value.is_object()) {
+    return status_error::bad_request("the object provided is not a JSON object");
+  }
+  json& metadata = value["metadata"];
+  if (metadata.is_null()) {
+    metadata = json::object();
+  }
+  if (auto const fault = check_metadata_types(metadata)) {
+    return status_error::bad_request(t.kind + " in version \"" + t.version + "\" cannot be handled as a " + t.kind +
+                                     ": " + *fault);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 // watch -----------------------------------------------------------------------------------------------------------
@@ -368,17 +384,10 @@ result<object> store::create(kube::resource const& type, json value, create_opti
   }
   std::shared_ptr<table> const where = *found;
   resource_type const& t = *where->type;
-  if (!value.is_object()) {
-    return status_error::bad_request("the object provided is not a JSON object");
+  if (auto refusal = check_shape(t, value)) {
+    return *refusal;
   }
   json& metadata = value["metadata"];
-  if (metadata.is_null()) {
-    metadata = json::object();
-  }
-  if (auto const fault = check_metadata_types(metadata)) {
-    return status_error::bad_request(t.kind + " in version \"" + t.version + "\" cannot be handled as a " + t.kind +
-                                     ": " + *fault);
-  }
   if (!string_at(metadata, "resourceVersion").empty()) {
     return status_error::internal("resourceVersion should not be set on objects to be created");
   }
@@ -509,17 +518,10 @@ result<object> store::update(kube::resource const& type, json value, part which,
   }
   std::shared_ptr<table> const where = *found;
   resource_type const& t = *where->type;
-  if (!value.is_object()) {
-    return status_error::bad_request("the object provided is not a JSON object");
+  if (auto refusal = check_shape(t, value)) {
+    return *refusal;
   }
   json& metadata = value["metadata"];
-  if (metadata.is_null()) {
-    metadata = json::object();
-  }
-  if (auto const fault = check_metadata_types(metadata)) {
-    return status_error::bad_request(t.kind + " in version \"" + t.version + "\" cannot be handled as a " + t.kind +
-                                     ": " + *fault);
-  }
   std::string const name = string_at(metadata, "name");
   object const before = get(type, string_at(metadata, "namespace"), name);
   if (!before) {
