@@ -100,6 +100,11 @@ TEST(image_catalogue, a_mistake_is_named_with_line_and_column) {
   EXPECT_THAT(image_catalogue::parse("hostView: {copies: ['/etc/../root']}", "f").error().message, HasSubstr(".."));
 }
 
+TEST(image_catalogue, a_text_on_which_the_parser_would_fill_the_memory_is_refused) {
+  EXPECT_THAT(image_catalogue::parse(",", "f").error().message, HasSubstr("f: "));
+  EXPECT_THAT(image_catalogue::parse(std::string(100000, '['), "f").error().message, HasSubstr("f: line 1"));
+}
+
 TEST(pull_failure, speaks_as_containerd_does) {
   EXPECT_EQ(pull_failure(*parse_image_reference("localhost/none:1")),
             "failed to pull and unpack image \"localhost/none:1\": failed to resolve reference \"localhost/none:1\": "

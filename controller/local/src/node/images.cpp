@@ -5,6 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 namespace codeexec::local {
 namespace {
@@ -240,9 +241,12 @@ base::result<image_reference> parse_image_reference(std::string_view text) {
   return out;
 }
 
-base::result<image_catalogue> image_catalogue::parse(std::string const& yaml, std::string const& source_name) {
+base::result<image_catalogue> image_catalogue::parse(std::string const& text, std::string const& source_name) {
+  if (auto const readable = yaml::check(text); !readable) {
+    return base::error(source_name + ": " + readable.error().message);
+  }
   try {
-    auto const document = YAML::Load(yaml);
+    auto const document = YAML::Load(text);
     if (!document.IsMap()) {
       fault(document, "expected a map with hostView and images");
     }
