@@ -140,8 +140,12 @@ TEST_F(job_steps, the_deadline_deletes_the_pod_and_fails_only_when_it_is_gone) {
   EXPECT_EQ(job["status"]["failed"], 1);
   EXPECT_THAT(conditions(), ElementsAre("FailureTarget=True"));
   pods.clear();
+  // That the Pod is gone is one write, that the Job has failed the next.
+  step();
+  EXPECT_THAT(conditions(), ElementsAre("FailureTarget=True"));
   auto const last = step();
   EXPECT_THAT(conditions(), ElementsAre("FailureTarget=True", "Failed=True"));
+  ASSERT_EQ(last.events.size(), 1U);
   EXPECT_EQ(last.events[0].reason, "DeadlineExceeded");
   EXPECT_EQ(job["status"]["terminating"], 0);
 }
