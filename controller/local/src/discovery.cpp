@@ -17,6 +17,8 @@ struct subresource {
   std::string name;
   std::string kind;
   std::vector<std::string> verbs;
+  std::string group = {};  ///< of the kind, where it is not that of the resource itself
+  std::string version = {};
 };
 
 std::vector<subresource> subresources(resource_type const& type) {
@@ -26,6 +28,9 @@ std::vector<subresource> subresources(resource_type const& type) {
   }
   if (type.group.empty() && type.plural == "pods") {
     out.push_back({"log", type.kind, {"get"}});
+  }
+  if (type.group.empty() && type.plural == "serviceaccounts") {
+    out.push_back({"token", "TokenRequest", {"create"}, "authentication.k8s.io", "v1"});
   }
   if (type.has_status) {
     out.push_back({"status", type.kind, {"get", "patch", "update"}});
@@ -156,11 +161,16 @@ json discovery::resources(std::string_view group, std::string_view version) cons
       continue;
     }
     for (subresource const& sub : subresources(*e.type)) {
-      list.push_back({{"name", e.plural + "/" + sub.name},
-                      {"singularName", ""},
-                      {"namespaced", e.namespaced},
-                      {"kind", sub.kind},
-                      {"verbs", sub.verbs}});
+      json inner = {{"name", e.plural + "/" + sub.name},
+                    {"singularName", ""},
+                    {"namespaced", e.namespaced},
+                    {"kind", sub.kind},
+                    {"verbs", sub.verbs}};
+      if (!sub.group.empty()) {
+        inner["group"] = sub.group;
+        inner["version"] = sub.version;
+      }
+      list.push_back(std::move(inner));
     }
   }
   if (list.empty()) {
@@ -208,7 +218,11 @@ json discovery::aggregated(bool core) const {
       }
       json subs = json::array();
       for (subresource const& sub : subresources(*e.type)) {
-        subs.push_back({{"subresource", sub.name}, {"responseKind", one["responseKind"]}, {"verbs", sub.verbs}});
+        json kind = one["responseKind"];
+        if (!sub.group.empty()) {
+          kind = {{"group", sub.group}, {"version", sub.version}, {"kind", sub.kind}};
+        }
+        subs.push_back({{"subresource", sub.name}, {"responseKind", std::move(kind)}, {"verbs", sub.verbs}});
       }
       if (!subs.empty()) {
         one["subresources"] = std::move(subs);

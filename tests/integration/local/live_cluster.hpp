@@ -1,5 +1,5 @@
 // A whole codeexec-local on loopback, in a thread of its own: control plane, Job controller and node, wired as its
-// main() does it.
+// main() does it. Tokens are checked and roles honoured, as on the cluster that was recorded.
 #pragma once
 
 #include <filesystem>
@@ -7,6 +7,7 @@
 
 #include "codeexec/local/job_controller.hpp"
 #include "codeexec/local/node/node.hpp"
+#include "codeexec/local/yaml.hpp"
 
 #include "apiserver_support.hpp"
 
@@ -30,6 +31,9 @@ class live_cluster {
       EXPECT_TRUE(begun) << begun.error().message;
       jobs_->start();
       server_.plane.set_log_source(machine_.get());
+      auto const config = parse_yaml(server_.plane.kubeconfig("local"));
+      EXPECT_TRUE(config) << config.error().message;
+      administrator_token_ = config->at("users").at(0).at("user").at("token");
     });
   }
   ~live_cluster() {
@@ -47,12 +51,19 @@ class live_cluster {
   live_cluster& operator=(live_cluster const&) = delete;
 
   std::uint16_t port() const { return server_.port(); }
+  std::string const& administrator_token() const { return administrator_token_; }
   answer call(std::string const& method, std::string const& target, headers const& fields,
               std::string const& body) const {
     return server_.call(method, target, fields, body);
   }
 
  private:
+  static control_plane_options guarded() {
+    control_plane_options out;
+    out.access_control = true;
+    return out;
+  }
+
   asio::awaitable<void> stop(std::promise<void>* done) {
     co_await machine_->stop();
     machine_.reset();
@@ -60,7 +71,8 @@ class live_cluster {
     done->set_value();
   }
 
-  live_server server_;
+  live_server server_{guarded()};
+  std::string administrator_token_;
   std::filesystem::path folder_;
   std::unique_ptr<node> machine_;
   std::unique_ptr<job_controller> jobs_;

@@ -30,7 +30,7 @@ LeaseSpec held_by(std::string who) {
 
 TEST(Lease, EveryRecordedLeaseIsRead) {
   int seen = 0;
-  for (auto const& exchange : transcript("exchanges.jsonl")) {
+  for (auto const& exchange : transcript("12-leases.jsonl")) {
     auto body = exchange["response"].value("body", json());
     if (!body.is_object() || body.value("kind", "") != "Lease") continue;
     for (auto const* const time : {"acquireTime", "renewTime"})
