@@ -12,6 +12,7 @@
 #include "codeexec/cli/render.hpp"
 #include "codeexec/cli/session.hpp"
 #include "codeexec/execution/build.hpp"
+#include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
 
@@ -55,7 +56,7 @@ kube::task<kube::result<nlohmann::json>> fetch(session& in, std::string name) {
   auto const by = base::deadline::after(answer_time);
   auto answer = co_await in.client.send(std::move(request), by);
   if (!answer) co_return answer.error();
-  auto object = nlohmann::json::parse(*answer, nullptr, false);
+  auto object = kube::parse_answer(*answer);
   if (!object.is_object()) co_return kube::error(kube::error_kind::decode, "the answer is not a JSON object");
   co_return object;
 }
@@ -361,7 +362,7 @@ kube::task<int> remove(session& in, delete_options options) {
       continue;
     }
     // The answer is the object where a finalizer still holds it, a Status where it is gone already.
-    auto const body = nlohmann::json::parse(*answer, nullptr, false);
+    auto const body = kube::parse_answer(*answer);
     auto decoded = api::decode_code_execution(body);
     auto const* const object = std::get_if<api::CodeExecution>(&decoded);
     auto const held = object != nullptr && !object->metadata.uid.empty() && !object->metadata.finalizers.empty();

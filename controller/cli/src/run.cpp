@@ -14,6 +14,7 @@
 #include "codeexec/cli/progress.hpp"
 #include "codeexec/cli/render.hpp"
 #include "codeexec/cli/session.hpp"
+#include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/request.hpp"
 
 namespace codeexec::cli {
@@ -128,7 +129,7 @@ class run_command {
       if (!answer) {
         create_error_ = answer.error();
       } else {
-        auto parsed = nlohmann::json::parse(*answer, nullptr, false);
+        auto parsed = kube::parse_answer(*answer);
         auto decoded = api::decode_code_execution(parsed);
         if (auto const* const wrong = std::get_if<api::decode_error>(&decoded)) {
           create_error_ = kube::error(kube::error_kind::decode, wrong->describe());

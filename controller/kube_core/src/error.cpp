@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/kube_core/json.hpp"
 
 namespace codeexec::kube {
 namespace {
@@ -118,7 +119,7 @@ error error::from_status(int http_status, std::string_view body, std::optional<s
   e.http_status_ = http_status;
   e.retry_after_ = retry_after;
 
-  auto const status = body.size() <= max_status ? nlohmann::json::parse(body, nullptr, false) : nlohmann::json();
+  auto const status = body.size() <= max_status ? parse_answer(body) : nlohmann::json();
   bool const is_status = status.is_object() && string_at(status, "kind") == "Status";
   if (is_status) {
     e.reason_ = string_at(status, "reason");

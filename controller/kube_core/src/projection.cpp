@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "codeexec/kube_core/json.hpp"
+
 namespace codeexec::kube {
 namespace {
 
@@ -86,6 +88,7 @@ class pruner {
       ++dropped_depth_;
       return true;
     }
+    if (open_.size() == deepest_answer) return false;
     auto const* const keep = keep_of_place();
     auto& here = place();
     here = json(type);
@@ -155,6 +158,10 @@ projection watch_projection(projection object) {
   for (auto const* const field : {"kind", "message", "reason", "code", "details"})
     object.emplace_back(field);
   return {"type", {"object", std::move(object)}};
+}
+
+json parse_answer(std::string_view text) {
+  return parse_kept(text, {});
 }
 
 json parse_kept(std::string_view text, projection const& keep) {

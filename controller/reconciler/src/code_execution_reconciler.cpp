@@ -12,6 +12,7 @@
 #include "codeexec/execution/occurrences.hpp"
 #include "codeexec/execution/status.hpp"
 #include "codeexec/kube_core/core_event.hpp"
+#include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
 

@@ -6,6 +6,7 @@
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/execution/build.hpp"
+#include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/request.hpp"
 
 namespace codeexec::reconciler {

@@ -8,6 +8,7 @@
 #include "codeexec/async/cancellation.hpp"
 #include "codeexec/async/deadline.hpp"
 #include "codeexec/base/log.hpp"
+#include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/request.hpp"
 
 namespace codeexec::runtime {
@@ -113,7 +114,7 @@ kube::task<leader_elector::action> leader_elector::ask(base::steady_time by) {
     }
     co_return failed("read", answer.error());
   }
-  auto object = json::parse(*answer, nullptr, false);
+  auto object = kube::parse_answer(*answer);
   auto const decoded = kube::decode_lease(object);
   if (auto const* const problem = std::get_if<api::decode_error>(&decoded)) {
     kube::error const e(kube::error_kind::decode, "the Lease cannot be read: " + problem->describe());
@@ -142,7 +143,7 @@ kube::task<leader_elector::action> leader_elector::write(kube::verb method, kube
   auto const answer = co_await std::move(sending);
   writing_ = false;
   if (!answer) co_return failed("write", answer.error());
-  auto object = json::parse(*answer, nullptr, false);
+  auto object = kube::parse_answer(*answer);
   auto const decoded = kube::decode_lease(object);
   if (auto const* const problem = std::get_if<api::decode_error>(&decoded)) {
     // It was done, but the version is unknown.

@@ -166,4 +166,12 @@ TEST(Error, TransportFailuresMayHealAndConfigurationDoesNot) {
   EXPECT_FALSE(error(error_kind::config, "").is_retryable());
 }
 
+TEST(Error, StatusNestedWithoutMeasureIsForeignText) {
+  auto const nested = std::string(100'000, '[') + std::string(100'000, ']');
+  auto const e = error::from_status(409, R"({"kind":"Status","reason":"AlreadyExists","details":)" + nested + "}");
+  EXPECT_EQ(e.http_status(), 409);
+  EXPECT_FALSE(e.is_already_exists());
+  EXPECT_LE(e.message().size(), 256U);
+}
+
 }  // namespace

@@ -108,7 +108,19 @@ TEST(WatchEvent, ErrorWithoutAUsableStatusIsStillAnError) {
 }
 
 TEST(WatchEvent, DeepNestingDoesNotOverflowTheStack) {
-  malformed(std::string(200'000, '['));
+  malformed(std::string(100'000, '['));
+  auto const nested = std::string(100'000, '[') + std::string(100'000, ']');
+  // A Status is printed and read again: by then its nesting is bounded.
+  EXPECT_EQ(malformed(R"({"type":"ERROR","object":{"code":410,"details":)" + nested + "}}").message, "not JSON");
+  auto const object = R"({"type":"ADDED","object":{"metadata":{"name":"deep","resourceVersion":"7"},"spec":)";
+  EXPECT_EQ(malformed(object + nested + "}}").name, "deep");
+}
+
+TEST(WatchEvent, NestingOfAFieldThatIsNotKeptDoesNotMatter) {
+  auto const nested = std::string(100'000, '[') + std::string(100'000, ']');
+  auto const line =
+      R"({"type":"ADDED","object":{"metadata":{"name":"deep","resourceVersion":"7"},"spec":)" + nested + "}}";
+  EXPECT_TRUE(std::holds_alternative<object_event>(decode_watch_event(line, watch_projection({kept_metadata()}))));
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ kept_field kept_metadata();
 projection list_projection(projection object);
 projection watch_projection(projection object);
 
-/// The kept part of `text`; discarded (is_discarded()) where it is not JSON. Never throws.
+/// The kept part of `text`; discarded (is_discarded()) where it is not JSON, or where that part is nested deeper than
+/// json.hpp allows. Never throws.
 nlohmann::json parse_kept(std::string_view text, projection const& keep);
 
 /// The same, but the elements of the list in the field `list` of the outermost object are handed over one by one as
