@@ -14,6 +14,49 @@ status_error does_not_apply() {
   return status_error(422, "Invalid", "the server rejected our request due to an error in our request", json::object());
 }
 
+// JSON patches ------------------------------------------------------------------------------------------------------
+
+/// The real server's bound on what the copies of one patch write together: a copy of a copy of a copy doubles.
+constexpr std::size_t most_copied = 3 * 1024 * 1024;
+/// As deep as a request's body may be. Copying and printing a value descend by recursion.
+constexpr std::size_t most_levels = 500;
+
+/// What a copy or a move takes; null for other operations. Throws as the library does where it is not there.
+json const* taken_value(json const& document, json const& operation) {
+  std::string const op = string_at(operation, "op");
+  return op == "copy" || op == "move" ? &document.at(json::json_pointer(string_at(operation, "from"))) : nullptr;
+}
+
+/// Levels of nesting, counted without recursion and no further than `most_levels`.
+std::size_t levels_of(json const& value) {
+  std::size_t deepest = 0;
+  std::vector<std::pair<json const*, std::size_t>> left{{&value, 1}};
+  while (!left.empty() && deepest <= most_levels) {
+    auto const [here, level] = left.back();
+    left.pop_back();
+    if (here->is_structured()) {
+      deepest = std::max(deepest, level);
+      for (json const& inner : *here) {
+        left.emplace_back(&inner, level + 1);
+      }
+    }
+  }
+  return deepest;
+}
+
+/// Would what it writes lie deeper than a body may be? Moving alone can nest without end, a level an operation.
+bool nests_too_deeply(json const& document, json const& operation) {
+  std::string const path = string_at(operation, "path");
+  auto const above = static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
+  json const* const taken = taken_value(document, operation);
+  return above + levels_of(taken != nullptr ? *taken : at_path(operation, "value")) > most_levels;
+}
+
+std::size_t size_of_copy(json const& document, json const& operation) {
+  json const* const taken = string_at(operation, "op") == "copy" ? taken_value(document, operation) : nullptr;
+  return taken == nullptr ? 0 : taken->dump(-1, ' ', false, json::error_handler_t::replace).size();
+}
+
 /// The element of `list` with the same keys, or end.
 json::iterator find_by_keys(json& list, json const& like, std::vector<std::string> const& keys) {
   return std::find_if(list.begin(), list.end(), [&](json const& one) {
@@ -358,7 +401,17 @@ result<json> apply_json_patch(json const& target, json const& patch) {
                         "The allowed maximum operations in a JSON patch is 10000, got " + std::to_string(patch.size()));
   }
   try {
-    return result<json>(boost::system::in_place_value, target.patch(patch));
+    json next = target;
+    std::size_t copied = 0;
+    for (json const& operation : patch) {
+      if (nests_too_deeply(next, operation) || (copied += size_of_copy(next, operation)) > most_copied) {
+        return does_not_apply();
+      }
+      json one = json::array();
+      one.push_back(operation);
+      next.patch_inplace(one);
+    }
+    return result<json>(boost::system::in_place_value, std::move(next));
   } catch (json::exception const&) {
     // The library reports by exception; what exactly went wrong is not said by the real server either.
     return does_not_apply();

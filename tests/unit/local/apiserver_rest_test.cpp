@@ -151,6 +151,26 @@ TEST(json_patch, that_does_not_apply_is_a_422_without_details) {
             json::parse(R"({"spec":{"color":"red","size":1}})"));
 }
 
+TEST(json_patch, that_copies_its_own_copies_is_refused_before_it_fills_the_memory) {
+  json doubling = json::array();
+  for (int i = 0; i < 60; ++i) {
+    doubling.push_back({{"op", "copy"}, {"from", ""}, {"path", "/copy" + std::to_string(i)}});
+  }
+  EXPECT_EQ(apply_json_patch(json::object({{"spec", std::string(100000, 'x')}}), doubling).error().code, 422);
+}
+
+TEST(json_patch, that_nests_its_document_without_end_is_refused_before_anything_descends_into_it) {
+  json nesting = json::array();
+  for (int i = 0; i < 100; ++i) {
+    nesting.push_back({{"op", "add"}, {"path", "/around"}, {"value", json::object()}});
+    nesting.push_back({{"op", "move"}, {"from", "/spec"}, {"path", "/around/spec"}});
+    nesting.push_back({{"op", "move"}, {"from", "/around"}, {"path", "/spec"}});
+  }
+  // Nearly as deep as a body may be, so that the test need not go all the way.
+  json const target = {{"spec", json::parse(std::string(450, '[') + std::string(450, ']'))}};
+  EXPECT_EQ(apply_json_patch(target, nesting).error().code, 422);
+}
+
 TEST(merge_patch, removes_with_null_and_replaces_lists) {
   EXPECT_EQ(*apply_merge_patch({{"a", 1}, {"l", {1, 2}}}, json::parse(R"({"a":null,"l":[3]})")), json({{"l", {3}}}));
   EXPECT_EQ(apply_merge_patch({{"a", 1}}, json::array()).error().code, 400);
@@ -214,11 +234,10 @@ TEST(server_side_apply, the_same_twice_changes_nothing) {
 TEST(yaml, reads_scalars_as_kubernetes_does) {
   auto const got = parse_yaml(
       "a: 1\nb: '1'\nc: yes\nd: 1.5\ne: ~\nf: 0o17\ng: 0x1F\nh: 1e3\ni: text\nj: \"x\\ny\"\n"
-      "k: |\n  1\nl: [a, 2]\nm: {n: o}\nn: -7\np: 1.2.3\nq: 500m\nr: 2026-01-31\n");
+      "k: |\n  1\nl: [a, 2]\nm: {n: o}\nn: -7\n'n': 7\np: 1.2.3\nq: 500m\nr: 2026-01-31\n");
   ASSERT_TRUE(got) << got.error().message;
-  EXPECT_EQ(*got,
-            json::parse(R"({"a":1,"b":"1","c":true,"d":1.5,"e":null,"f":15,"g":31,"h":1000,"i":"text","j":"x\ny",
-    "k":"1\n","l":["a",2],"m":{"n":"o"},"n":-7,"p":"1.2.3","q":"500m","r":"2026-01-31"})"));
+  EXPECT_EQ(*got, json::parse(R"({"a":1,"b":"1","c":true,"d":1.5,"e":null,"f":15,"g":31,"h":1000,"i":"text","j":"x\ny",
+    "k":"1\n","l":["a",2],"m":{"false":"o"},"false":-7,"n":7,"p":"1.2.3","q":"500m","r":"2026-01-31"})"));
 }
 
 TEST(yaml, nonsense_is_an_error) {
@@ -236,6 +255,13 @@ TEST(yaml, what_is_written_reads_back) {
     "j":["a",{"k":"-"}],"l":"","m":"2026-01-31T10:00:00Z","n":1.5,"o":"ünï","p":"~",
     "y":"n","true":"on","1":"1_000","null":"0x1F","q":"- x","":"#"})");
   EXPECT_EQ(*parse_yaml(emit_yaml(value)), value) << emit_yaml(value);
+}
+
+TEST(yaml, what_a_reader_takes_for_space_is_written_as_an_escape) {
+  for (std::string const text : {"400\r", "\r400", "a\rb", "a\tb\t", "\x7f", "a\u0085", "\uFEFFa", "a\u2028b\u2029"}) {
+    json const value = {{"key", text}, {text, "value"}};
+    EXPECT_EQ(*parse_yaml(emit_yaml(value)), value) << json(text);
+  }
 }
 
 }  // namespace
