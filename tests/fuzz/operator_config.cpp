@@ -1,6 +1,7 @@
 // The operator's configuration file.
 //
-// Holds: nothing throws; a refusal is one line that can be shown; what is accepted keeps every runtime startable.
+// Holds: nothing throws; a refusal is one line that can be shown; what is accepted keeps every runtime startable, its
+// command one that JSON can hold.
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/execution/config.hpp"
 
@@ -18,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   for (auto const& [name, runtime] : config->runtimes) {
     fuzz::hold(!name.empty(), "a runtime has a name");
     fuzz::hold(!runtime.image.empty() && !runtime.command.empty() && !runtime.file.empty(), "a runtime can be started");
+    for (auto const& argument : runtime.command)
+      fuzz::hold(base::is_valid_utf8(argument), "a command can be written into a Job");
   }
   fuzz::hold(config->grace_period.count() >= 0 && config->max_processes >= 0 && config->max_log_followers > 0,
              "numbers are within their bounds");

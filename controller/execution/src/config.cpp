@@ -58,7 +58,7 @@ void read_mapping(YAML::Node const& node, std::string const& path, std::initiali
   if (!node.IsMap()) fail(node.Mark(), path, std::string("expected a mapping, got ") + kind_of(node));
   std::map<std::string, bool> seen;
   for (auto const& entry : node) {
-    std::string const key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    std::string const key = entry.first.IsScalar() ? yaml::as_utf8(entry.first.Scalar()) : "";
     std::string const here = path.empty() ? key : path + "." + key;
     if (seen[key]) fail(entry.first.Mark(), here, "given twice");
     seen[key] = true;
@@ -77,7 +77,7 @@ void read_mapping(YAML::Node const& node, std::string const& path, std::initiali
 
 std::string read_string(YAML::Node const& node, std::string const& path) {
   if (!node.IsScalar()) fail(node.Mark(), path, std::string("expected a string, got ") + kind_of(node));
-  return node.Scalar();
+  return yaml::as_utf8(node.Scalar());
 }
 
 std::string read_name(YAML::Node const& node, std::string const& path) {

@@ -110,7 +110,7 @@ bool looks_like_a_date(std::string_view text) {
 }
 
 json plain(YAML::Node const& node) {
-  auto const& text = node.Scalar();
+  auto const text = as_utf8(node.Scalar());
   if (is_null(text)) return nullptr;
   if (auto const truth = as_bool(text)) return *truth;
   if (is_not_finite(text)) throw unreadable{node.Mark(), "JSON has no number " + text + "; put it in quotes"};
@@ -122,9 +122,9 @@ json scalar(YAML::Node const& node) {
   auto const& tag = node.Tag();
   // "?" is the parser's word for a plain scalar without a tag, "!" for a quoted or block one.
   if (tag == "?" || tag.empty()) return plain(node);
-  if (tag == "!") return node.Scalar();
+  if (tag == "!") return as_utf8(node.Scalar());
   auto const name = tag.starts_with(core_tags) ? std::string_view(tag).substr(core_tags.size()) : std::string_view();
-  if (name == "str") return node.Scalar();
+  if (name == "str") return as_utf8(node.Scalar());
   auto value = plain(node);
   auto const fits = (name == "int" && value.is_number_integer()) || (name == "float" && value.is_number()) ||
                     (name == "bool" && value.is_boolean()) || (name == "null" && value.is_null());
@@ -323,6 +323,24 @@ base::result<json> read_json(std::string const& text) {
     // The parser's only other complaint, and it says no place.
     return base::error("it holds a number that is too large");
   }
+}
+
+std::string as_utf8(std::string const& scalar) {
+  if (base::is_valid_utf8(scalar)) return scalar;
+  std::string out;
+  int rest = 0;  // bytes that the character under way still has
+  for (char const c : scalar) {
+    auto const u = static_cast<unsigned char>(c);
+    if (u >= 0xC0) {
+      rest = u >= 0xF0 ? 3 : u >= 0xE0 ? 2 : 1;
+    } else if (u >= 0x80 && rest > 0) {
+      --rest;
+    } else if (u >= 0x80) {
+      out += '\xC2';
+    }
+    out += c;
+  }
+  return out;
 }
 
 bool stays_text_unquoted(std::string_view word) {

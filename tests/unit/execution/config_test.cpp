@@ -67,6 +67,12 @@ runtimes:
   EXPECT_TRUE(parsed->runtimes.contains("bash"));
 }
 
+TEST(Config, ACommandIsUtf8HoweverYamlEscapesIt) {
+  auto const parsed = parse_config(R"(runtimes: {x: {image: a, command: ["\N", "é\_"], file: f}})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->runtimes.at("x").command, (std::vector<std::string>{"\u0085", "é\u00A0"}));
+}
+
 struct mistake {
   char const* yaml;
   char const* message;

@@ -184,6 +184,11 @@ TEST(YamlReader, WhatCannotBeSaidInJsonIsRefusedWithItsLine) {
   EXPECT_THAT(error("a: \"x\x04y\"\n"), HasSubstr("control"));
 }
 
+TEST(YamlReader, EscapesOfCharactersBeyondAsciiAreUtf8) {
+  EXPECT_EQ(*read_documents(R"("é\Né\_\L\x85\u00e9\U0001F600")"), json({"é\u0085é\u00A0\u2028\u0085é😀"}));
+  EXPECT_EQ(read_documents(R"({"\N": !!str "\_"})")->at(0).dump(), "{\"\u0085\":\"\u00A0\"}");
+}
+
 TEST(YamlReader, NoFewLinesStandForAGigabyte) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {

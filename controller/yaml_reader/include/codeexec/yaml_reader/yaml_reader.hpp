@@ -27,6 +27,10 @@ base::result<std::vector<nlohmann::json>> read_documents(std::string const& text
 /// the memory on a text like ",". Bounds the text, not what its aliases stand for.
 base::result<void> check(std::string const& text);
 
+/// A scalar as yaml-cpp hands it over, for those who read its nodes: yaml-cpp 0.7 writes the escapes \N (U+0085) and
+/// \_ (U+00A0) as single bytes, as Latin-1 would.
+std::string as_utf8(std::string const& scalar);
+
 /// One JSON document under the same rules: no key twice, not nested without measure.
 base::result<nlohmann::json> read_json(std::string const& text);
 
