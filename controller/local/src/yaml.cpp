@@ -1,5 +1,6 @@
 #include "codeexec/local/yaml.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <yaml-cpp/yaml.h>
 
@@ -10,8 +11,16 @@ namespace {
 
 using nlohmann::json;
 
+/// The emitter leaves a carriage return as it is in a plain scalar, where readers take it for a space or a line's end;
+/// so they do with NEL and the byte order mark. In double quotes it writes escapes.
+bool must_be_escaped(std::string const& text) {
+  auto const is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  return std::any_of(text.begin(), text.end(), is_control) || text.find("\xC2\x85") != std::string::npos ||
+         text.find("\xEF\xBB\xBF") != std::string::npos;
+}
+
 void emit_string(YAML::Emitter& out, std::string const& text) {
-  if (yaml::stays_text_unquoted(text)) {
+  if (yaml::stays_text_unquoted(text) && !must_be_escaped(text)) {
     out << text;
   } else {
     out << YAML::DoubleQuoted << text;
