@@ -80,16 +80,19 @@ json with(json rule, std::string const& verb, std::string const& resource, std::
 }
 
 /// What a run without any fault says, of what a user sees.
+/// More than a termination message holds, so that the log has to be read however soon the end is seen.
+constexpr int output_size = 6000;
+
 void expect_as_without_faults(json const& status, std::string const& what) {
   EXPECT_EQ(status.value("phase", ""), "Failed") << what << "\n" << status.dump(2);
   EXPECT_EQ(status.value("reason", ""), "NonZeroExit") << what << ": " << status.value("message", "");
   EXPECT_EQ(status.value("exitCode", -1), 3) << what;
-  EXPECT_EQ(status.value("stdout", ""), "out\n") << what;
+  EXPECT_EQ(status.value("stdout", ""), std::string(output_size, 'x') + "\n") << what;
   EXPECT_EQ(status.value("stderr", ""), "err\n") << what;
 }
 
 json quick_program() {
-  return bash("echo out; echo err >&2; exit 3");
+  return bash("printf 'x%.0s' {1.." + std::to_string(output_size) + "}; echo; echo err >&2; exit 3");
 }
 
 /// The operator's configuration, without the demand for a sandbox: these programs are ours, and as plain processes a
