@@ -285,7 +285,8 @@ status_error forbidden(user_info const& who, attributes const& what, std::string
       what.group, what.resource, what.name,
       "User " + in_quotes(who.name) + " cannot " + what.verb + " resource " + in_quotes(resource) + " in API group " +
           in_quotes(what.group) +
-          (what.ns.empty() ? std::string(" at the cluster scope") : " in the namespace " + in_quotes(what.ns)) + because);
+          (what.ns.empty() ? std::string(" at the cluster scope") : " in the namespace " + in_quotes(what.ns)) +
+          because);
 }
 
 std::optional<status_error> rbac::refuse(user_info const& who, attributes const& what) const {

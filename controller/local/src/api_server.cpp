@@ -19,7 +19,7 @@ status_error not_acceptable() {
 
 /// Some types can only be read.
 bool allows(resource_type const& type, verb method) {
-  std::string_view const word = method == verb::post     ? "create"
+  std::string_view const word = method == verb::post      ? "create"
                                 : method == verb::put     ? "update"
                                 : method == verb::patch   ? "patch"
                                 : method == verb::delete_ ? "delete"

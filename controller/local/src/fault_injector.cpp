@@ -83,7 +83,8 @@ class disturbed_exchange : public net::exchange {
   asio::awaitable<bool> begin_stream(int status, header_list headers, std::function<void()> on_gone) override {
     bool sent = co_await to_.begin_stream(status, std::move(headers), std::move(on_gone));
     if (sent && left_ == 0 && fault_.kind != fault_kind::cut && fault_.kind != fault_kind::truncate) {
-      sent = co_await strike({});
+      std::string nothing;
+      sent = co_await strike(std::move(nothing));
     }
     co_return sent;
   }
@@ -107,7 +108,8 @@ class disturbed_exchange : public net::exchange {
     if (!sent) {
       co_return false;
     }
-    bool const goes_on = co_await strike({});
+    std::string nothing;
+    bool const goes_on = co_await strike(std::move(nothing));
     co_return goes_on;
   }
 

@@ -4,8 +4,8 @@
 #include "codeexec/local/builtin_types.hpp"
 #include "codeexec/local/yaml.hpp"
 
-#include "protobuf_body.hpp"
 #include "metadata.hpp"
+#include "protobuf_body.hpp"
 #include "rest_state.hpp"
 
 namespace codeexec::local {

@@ -118,8 +118,8 @@ bool make_mounts_private() {
   // the namespace that we are in already leads to its own root (setns(2)); then back to where we were.
   int const here = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   int const self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0U));
-  bool const done = here >= 0 && self >= 0 && setns(self, CLONE_NEWNS) == 0 && from_here() && fchdir(here) == 0 &&
-                    chroot(".") == 0;
+  bool const done =
+      here >= 0 && self >= 0 && setns(self, CLONE_NEWNS) == 0 && from_here() && fchdir(here) == 0 && chroot(".") == 0;
   int const error = errno;
   close(self);
   close(here);

@@ -21,8 +21,8 @@ void add_default_namespaces(store& objects);
 structural_schema const* builtin_schema(kube::resource const& type);
 /// "io.k8s.api.batch.v1.Job": what OpenAPI documents call the schema of a built-in kind.
 std::string builtin_component_name(std::string_view group, std::string_view kind);
-/// Adds that schema, and all that it refers to, to the components of an OpenAPI v3 document. Nothing for a kind of which
-/// no fields are known.
+/// Adds that schema, and all that it refers to, to the components of an OpenAPI v3 document. Nothing for a kind of
+/// which no fields are known.
 void add_builtin_components(std::string_view group, std::string_view kind, nlohmann::json& components);
 
 // events.k8s.io/v1 and core/v1 show the same Event; it is stored as core/v1.
