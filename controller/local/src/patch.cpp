@@ -182,6 +182,13 @@ list_shape shape_of(schema_node const* node, std::string_view name, bool builtin
   return keys.empty() ? list_shape{} : list_shape{list_shape::kind::map, std::move(keys)};
 }
 
+/// Where two managers disagree. `steps` are names of FieldsV1; only what lies in no list can be taken out of a set.
+struct disagreement {
+  std::string path;
+  std::vector<std::string> steps;
+  bool in_list = false;
+};
+
 struct walker {
   bool builtin = false;
 
@@ -265,13 +272,17 @@ struct walker {
 
   /// Paths that `applied` would change and that `owned` (another manager's set) holds.
   void conflicts(json const& live, json const& applied, json const& owned, schema_node const* node,
-                 std::string_view name, std::string const& path, std::vector<std::string>& out) const {
+                 std::string_view name, disagreement const& at, std::vector<disagreement>& out) const {
     if (applied.is_object() && (node == nullptr || !node->atomic_map)) {
       for (auto const& [key, inner] : applied.items()) {
         auto const theirs = owned.find("f:" + key);
         if (theirs != owned.end()) {
           json const& now = live.is_object() && live.contains(key) ? live.at(key) : null_;
-          conflicts(now, inner, *theirs, child(node, key), key, path + "." + key, out);
+          // A key may hold dots itself, as most annotations do.
+          disagreement inside = at;
+          inside.path += "." + key;
+          inside.steps.push_back("f:" + key);
+          conflicts(now, inner, *theirs, child(node, key), key, inside, out);
         }
       }
       return;
@@ -290,13 +301,16 @@ struct walker {
         for (std::string const& key : shape.keys) {
           label += (label.empty() ? "" : ",") + key + "=" + at_path(element, key).dump();
         }
+        disagreement inside = at;
+        inside.path += "[" + label + "]";
+        inside.in_list = true;
         conflicts(now == live.end() ? null_ : *now, element, *theirs, node != nullptr ? node->items.get() : nullptr, "",
-                  path + "[" + label + "]", out);
+                  inside, out);
       }
       return;
     }
     if (live != applied) {
-      out.push_back(path);
+      out.push_back(at);
     }
   }
 
@@ -347,6 +361,17 @@ struct walker {
   inline static json const null_ = nullptr;
   inline static json const empty_ = json::object();
 };
+
+/// What a client wrote as fieldsV1 (managedFields is its to write), as the set of fields that the code here expects.
+json as_field_set(json const& given) {
+  json out = json::object();
+  if (given.is_object()) {
+    for (auto const& [key, inner] : given.items()) {
+      out[key] = as_field_set(inner);
+    }
+  }
+  return out;
+}
 
 void unite(json& into, json const& more) {
   for (auto const& [key, inner] : more.items()) {
@@ -452,45 +477,40 @@ result<json> apply_server_side(json const& live, json const& applied, schema_nod
   std::string first_conflict;
   std::string previous_time;
   for (json const& entry : at_path(live, "metadata.managedFields")) {
-    json const& theirs = at_path(entry, "fieldsV1");
+    json const theirs = as_field_set(at_path(entry, "fieldsV1"));
     bool const mine = string_at(entry, "manager") == request.manager && string_at(entry, "operation") == "Apply" &&
                       string_at(entry, "subresource") == request.subresource;
     if (mine) {
-      previous = theirs.is_object() ? theirs : json::object();
+      previous = theirs;
       previous_time = string_at(entry, "time");
       continue;
     }
     json kept = entry;
-    if (theirs.is_object()) {
-      std::vector<std::string> paths;
-      walk.conflicts(live, wanted, theirs, schema, "", "", paths);
-      for (std::string const& path : paths) {
-        std::string const who = "conflict with " + json(string_at(entry, "manager")).dump();
-        causes.push_back({{"reason", "FieldManagerConflict"}, {"message", who}, {"field", path}});
-        first_conflict += (first_conflict.empty() ? "" : ", ") + who + ": " + path;
-      }
-      if (!paths.empty() && request.force) {
-        // Taken over: it is no longer theirs. Paths of map list elements stay shared; their keys name them for both.
-        for (std::string const& path : paths) {
-          if (path.find('[') != std::string::npos) {
-            continue;
-          }
-          json* at = &kept["fieldsV1"];
-          std::string_view rest = std::string_view(path).substr(1);
-          while (true) {
-            auto const dot = rest.find('.');
-            std::string const step = "f:" + std::string(rest.substr(0, dot));
-            if (dot == std::string_view::npos) {
-              at->erase(step);
-              break;
-            }
-            at = &(*at)[step];
-            rest = rest.substr(dot + 1);
-          }
-        }
-      }
-      unite(others, at_path(kept, "fieldsV1"));
+    std::vector<disagreement> found;
+    walk.conflicts(live, wanted, theirs, schema, "", {}, found);
+    for (disagreement const& one : found) {
+      std::string const who = "conflict with " + json(string_at(entry, "manager")).dump();
+      causes.push_back({{"reason", "FieldManagerConflict"}, {"message", who}, {"field", one.path}});
+      first_conflict += (first_conflict.empty() ? "" : ", ") + who + ": " + one.path;
     }
+    json set_of_theirs = theirs;
+    if (request.force) {
+      // Taken over: it is no longer theirs. Paths of map list elements stay shared; their keys name them for both.
+      for (disagreement const& one : found) {
+        if (one.in_list || one.steps.empty()) {
+          continue;
+        }
+        json* at = &set_of_theirs;
+        for (auto step = one.steps.begin(); step != std::prev(one.steps.end()); ++step) {
+          at = &(*at)[*step];
+        }
+        at->erase(one.steps.back());
+      }
+      if (set_of_theirs != theirs) {
+        kept["fieldsV1"] = set_of_theirs;
+      }
+    }
+    unite(others, set_of_theirs);
     entries.push_back(std::move(kept));
   }
   if (!causes.empty() && !request.force) {

@@ -229,6 +229,25 @@ TEST(server_side_apply, the_same_twice_changes_nothing) {
   EXPECT_EQ(*apply_server_side(*first, wanted, nullptr, later), *first);
 }
 
+TEST(server_side_apply, a_field_whose_name_holds_dots_changes_hands) {
+  auto const wanted = [](char const* value) {
+    return json{{"metadata", {{"name", "s"}, {"annotations", {{"example.dev/by", value}}}}}};
+  };
+  auto const first = apply_server_side(nullptr, wanted("one"), nullptr, by("one"));
+  ASSERT_TRUE(first);
+  ASSERT_FALSE(apply_server_side(*first, wanted("two"), nullptr, by("two")));
+  auto const forced = apply_server_side(*first, wanted("two"), nullptr, by("two", true));
+  ASSERT_TRUE(forced);
+  EXPECT_EQ(forced->at("/metadata/annotations/example.dev~1by"_json_pointer), "two");
+  EXPECT_EQ(forced->at("/metadata/managedFields/0/fieldsV1/f:metadata/f:annotations"_json_pointer), json::object());
+}
+
+TEST(server_side_apply, managed_fields_that_a_client_made_up_do_no_harm) {
+  json live = {{"metadata", {{"name", "s"}}}};
+  live["metadata"]["managedFields"] = json::parse(R"([{"manager":"x","fieldsV1":{"f:metadata":"no set"}}])");
+  EXPECT_TRUE(apply_server_side(live, {{"metadata", {{"name", "s"}}}}, nullptr, by("one")));
+}
+
 // YAML ------------------------------------------------------------------------------------------------------------
 
 TEST(yaml, reads_scalars_as_kubernetes_does) {
