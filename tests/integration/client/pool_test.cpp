@@ -134,7 +134,7 @@ TEST_F(ConnectionPool, TwoHundredCallsOverFourConnectionsAllSucceedAndNeverMoreT
     EXPECT_EQ(***calls[i], i % 2 == 0 ? "read" : "written");
   }
   EXPECT_EQ(server->requests().size(), 200U);
-  EXPECT_EQ(server->most_at_once(), 4);
+  EXPECT_LE(server->most_at_once(), 4);
   EXPECT_EQ(server->connections(), 4);
   std::set<std::string> bodies;
   for (auto const& one : server->requests())
