@@ -601,15 +601,18 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::read_job_
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_job(record_ptr r, std::string uid) {
   kube::delete_options options;
-  options.uid = std::move(uid);
+  options.uid = uid;
   options.policy = kube::propagation::background;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_delete(kube::jobs, r->key.ns, execution::child_name(r->stored->metadata), options);
   auto sending = client_.send(std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
-    // Not there, or another one under its name: ours is gone.
-    bool const gone = answer.error().is_not_found() || answer.error().is_conflict();
+    // Not there, or another one under its name: ours is gone. A conflict while the watch still shows ours means that
+    // the server could not do it now.
+    auto const shown = stores_.jobs.get(object_key(r->key.ns, execution::child_name(r->stored->metadata)));
+    bool const still_ours = shown && shown->metadata.uid == uid;
+    bool const gone = answer.error().is_not_found() || (answer.error().is_conflict() && !still_ours);
     if (!gone) co_return outcome::retry(answer.error());
     r->job_gone = true;
   }
