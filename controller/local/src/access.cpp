@@ -11,20 +11,6 @@ std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
-/// The strings of a list in a rule.
-std::vector<std::string> words(json const& rule, char const* key) {
-  std::vector<std::string> out;
-  json const& list = at_path(rule, key);
-  if (list.is_array()) {
-    for (json const& one : list) {
-      if (one.is_string()) {
-        out.push_back(one.get<std::string>());
-      }
-    }
-  }
-  return out;
-}
-
 bool has(json const& rule, char const* key, std::string_view value) {
   json const& list = at_path(rule, key);
   return list.is_array() && std::any_of(list.begin(), list.end(), [value](json const& one) {
@@ -34,14 +20,14 @@ bool has(json const& rule, char const* key, std::string_view value) {
 
 bool resource_matches(json const& rule, attributes const& what) {
   std::string const combined = what.subresource.empty() ? what.resource : what.resource + "/" + what.subresource;
-  auto const list = words(rule, "resources");
+  auto const list = strings_at(rule, "resources");
   return std::any_of(list.begin(), list.end(), [&](std::string const& one) {
     return one == "*" || one == combined || (!what.subresource.empty() && one == "*/" + what.subresource);
   });
 }
 
 bool path_matches(json const& rule, std::string const& path) {
-  auto const list = words(rule, "nonResourceURLs");
+  auto const list = strings_at(rule, "nonResourceURLs");
   return std::any_of(list.begin(), list.end(), [&path](std::string const& one) {
     return one == "*" || one == path || (one.ends_with('*') && path.starts_with(one.substr(0, one.size() - 1)));
   });
@@ -81,14 +67,14 @@ std::vector<json> rules_in(json const& role) {
 /// A rule with at most one word in each list: what coverage is decided on.
 std::vector<json> take_apart(json const& rule) {
   std::vector<json> out;
-  for (std::string const& verb : words(rule, "verbs")) {
-    for (std::string const& url : words(rule, "nonResourceURLs")) {
+  for (std::string const& verb : strings_at(rule, "verbs")) {
+    for (std::string const& url : strings_at(rule, "nonResourceURLs")) {
       out.push_back({{"verbs", {verb}}, {"nonResourceURLs", {url}}});
     }
-    for (std::string const& group : words(rule, "apiGroups")) {
-      for (std::string const& resource : words(rule, "resources")) {
+    for (std::string const& group : strings_at(rule, "apiGroups")) {
+      for (std::string const& resource : strings_at(rule, "resources")) {
         json const one = {{"verbs", {verb}}, {"apiGroups", {group}}, {"resources", {resource}}};
-        auto const names = words(rule, "resourceNames");
+        auto const names = strings_at(rule, "resourceNames");
         if (names.empty()) {
           out.push_back(one);
         }
@@ -124,7 +110,7 @@ std::string print(json const& part) {
   for (auto const& [key, shown] : {std::pair("apiGroups", "APIGroups"), std::pair("resources", "Resources"),
                                    std::pair("resourceNames", "ResourceNames"),
                                    std::pair("nonResourceURLs", "NonResourceURLs"), std::pair("verbs", "Verbs")}) {
-    auto const list = words(part, key);
+    auto const list = strings_at(part, key);
     if (list.empty()) {
       continue;
     }

@@ -99,18 +99,6 @@ class definition_strategy : public strategy {
   }
 };
 
-std::vector<std::string> strings(json const& list) {
-  std::vector<std::string> out;
-  if (list.is_array()) {
-    for (json const& one : list) {
-      if (one.is_string()) {
-        out.push_back(one.get<std::string>());
-      }
-    }
-  }
-  return out;
-}
-
 json established(json const& crd, base::wall_time now) {
   std::string const time = base::format_time(now);
   json status = at_path(crd, "status");
@@ -142,8 +130,8 @@ std::variant<std::shared_ptr<custom_type const>, field_errors> custom_type::from
   t.kind = string_at(names, "kind");
   t.singular = string_at(names, "singular");
   t.list_kind = string_at(names, "listKind");
-  t.short_names = strings(at_path(names, "shortNames"));
-  t.categories = strings(at_path(names, "categories"));
+  t.short_names = strings_at(names, "shortNames");
+  t.categories = strings_at(names, "categories");
   t.has_generation = true;
   t.verbs = {"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"};
   if (t.group.empty()) {

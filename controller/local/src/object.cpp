@@ -30,6 +30,19 @@ std::string string_at(json const& value, std::string_view dotted) {
   return found.is_string() ? found.get<std::string>() : std::string();
 }
 
+std::vector<std::string> strings_at(json const& value, std::string_view dotted) {
+  std::vector<std::string> out;
+  json const& list = at_path(value, dotted);
+  if (list.is_array()) {
+    for (json const& one : list) {
+      if (one.is_string()) {
+        out.push_back(one.get<std::string>());
+      }
+    }
+  }
+  return out;
+}
+
 object::object(json value) {
   auto made = std::make_shared<state>();
   made->value = std::move(value);

@@ -53,18 +53,6 @@ void forbid_containers(violations& out, char const* reason, names const& bad, st
   }
 }
 
-std::vector<std::string> strings(json const& list) {
-  std::vector<std::string> out;
-  if (list.is_array()) {
-    for (json const& one : list) {
-      if (one.is_string()) {
-        out.push_back(one.get<std::string>());
-      }
-    }
-  }
-  return out;
-}
-
 // Baseline --------------------------------------------------------------------------------------------------------
 
 void capabilities_baseline(json const& spec, violations& out) {
@@ -74,7 +62,7 @@ void capabilities_baseline(json const& spec, violations& out) {
   std::set<std::string> added;
   auto const bad = containers_where(spec, [&added](json const& container) {
     bool found = false;
-    for (auto const& one : strings(at_path(container, "securityContext.capabilities.add"))) {
+    for (auto const& one : strings_at(container, "securityContext.capabilities.add")) {
       if (!allowed.contains(one)) {
         added.insert(one);
         found = true;
@@ -208,13 +196,13 @@ void privilege_escalation(json const& spec, violations& out) {
 
 void capabilities_restricted(json const& spec, violations& out) {
   auto const undropped = containers_where(spec, [](json const& c) {
-    auto const dropped = strings(at_path(c, "securityContext.capabilities.drop"));
+    auto const dropped = strings_at(c, "securityContext.capabilities.drop");
     return std::find(dropped.begin(), dropped.end(), "ALL") == dropped.end();
   });
   std::set<std::string> added;
   auto const adding = containers_where(spec, [&added](json const& c) {
     bool found = false;
-    for (auto const& one : strings(at_path(c, "securityContext.capabilities.add"))) {
+    for (auto const& one : strings_at(c, "securityContext.capabilities.add")) {
       if (one != "NET_BIND_SERVICE") {
         added.insert(one);
         found = true;

@@ -42,18 +42,6 @@ std::string pinned_name(query const& options) {
   return name.find(',') == std::string::npos ? name : std::string();
 }
 
-std::vector<std::string> strings(json const& list) {
-  std::vector<std::string> out;
-  if (list.is_array()) {
-    for (json const& one : list) {
-      if (one.is_string()) {
-        out.push_back(one.get<std::string>());
-      }
-    }
-  }
-  return out;
-}
-
 attributes reviewed(json const& spec) {
   attributes out;
   json const& resource = at_path(spec, "resourceAttributes");
@@ -211,7 +199,7 @@ reply api_server::state::create_token(target const& t, server_request const& req
     return reply::of(status_error::invalid("authentication.k8s.io", "TokenRequest", "",
                                            {field_error::invalid("spec.expirationSeconds", seconds, fault)}));
   }
-  auto const audiences = strings(at_path(body, "spec.audiences"));
+  auto const audiences = strings_at(body, "spec.audiences");
   if (!audiences.empty() && (audiences.size() > 1 || audiences.front() != token_issuer)) {
     return reply::of(status_error::bad_request("codeexec-local makes tokens for itself alone: spec.audiences"));
   }
@@ -274,7 +262,7 @@ std::optional<reply> api_server::state::review(resource_path const& path, server
   if (kind == "SelfSubjectAccessReview") {
     out["status"] = judge(who, spec);
   } else if (kind == "SubjectAccessReview" || local) {
-    out["status"] = judge(user_info{string_at(spec, "user"), {}, strings(at_path(spec, "groups"))}, spec);
+    out["status"] = judge(user_info{string_at(spec, "user"), {}, strings_at(spec, "groups")}, spec);
   } else if (kind == "SelfSubjectReview") {
     out.erase("spec");
     out["status"] = {{"userInfo", user_as_json(who)}};

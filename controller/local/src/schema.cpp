@@ -44,18 +44,6 @@ std::optional<double> number_of(json const& schema, char const* key) {
   json const& found = at_path(schema, key);
   return found.is_number() ? std::optional<double>(found.get<double>()) : std::nullopt;
 }
-std::vector<std::string> strings_of(json const& schema, char const* key) {
-  std::vector<std::string> out;
-  json const& found = at_path(schema, key);
-  if (found.is_array()) {
-    for (json const& value : found) {
-      if (value.is_string()) {
-        out.push_back(value.get<std::string>());
-      }
-    }
-  }
-  return out;
-}
 
 class compiler {
  public:
@@ -80,9 +68,9 @@ class compiler {
     out.preserve_unknown = flag(schema, "x-kubernetes-preserve-unknown-fields");
     out.embedded_resource = flag(schema, "x-kubernetes-embedded-resource");
     out.list_type = text_of(schema, "x-kubernetes-list-type");
-    out.map_keys = strings_of(schema, "x-kubernetes-list-map-keys");
+    out.map_keys = strings_at(schema, "x-kubernetes-list-map-keys");
     out.atomic_map = text_of(schema, "x-kubernetes-map-type") == "atomic";
-    out.required = strings_of(schema, "required");
+    out.required = strings_at(schema, "required");
     if (auto const found = schema.find("default"); found != schema.end()) {
       out.default_value = *found;
     }

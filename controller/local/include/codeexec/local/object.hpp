@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace codeexec::local {
 
@@ -53,5 +54,7 @@ class object {
 nlohmann::json const& at_path(nlohmann::json const& value, std::string_view dotted);
 /// The string at that path, or empty.
 std::string string_at(nlohmann::json const& value, std::string_view dotted);
+/// The strings of the list at that path, without what is no string; none where there is no list.
+std::vector<std::string> strings_at(nlohmann::json const& value, std::string_view dotted);
 
 }  // namespace codeexec::local
