@@ -197,11 +197,11 @@ void check_range(std::optional<std::int64_t> const& value, std::int64_t least, s
                             std::to_string(*value)});
 }
 
-using quantities = std::map<std::string, quantity>;
+using quantity_map = std::map<std::string, quantity>;
 
-quantities check_quantities(std::map<std::string, std::string> const& given, std::string const& field,
-                            bool zero_allowed, violations& out) {
-  quantities read;
+quantity_map check_quantities(std::map<std::string, std::string> const& given, std::string const& field,
+                              bool zero_allowed, violations& out) {
+  quantity_map read;
   for (auto const& [resource, text] : given) {
     auto const where = field + "." + resource;
     bool const is_cpu = resource == resource_names::cpu;

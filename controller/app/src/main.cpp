@@ -1,7 +1,6 @@
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
+#include "codeexec/base/file.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/execution/config.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
@@ -15,11 +14,9 @@ using namespace codeexec;
 
 base::result<execution::config> read_config(std::string const& path) {
   if (path.empty()) return execution::config{};
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return base::error(path + ": cannot be read");
-  auto config = execution::parse_config(text.str());
+  auto const text = base::read_file(path);
+  if (!text) return text.error();
+  auto config = execution::parse_config(*text);
   if (!config) return base::error(path + ": " + config.error().message);
   return config;
 }

@@ -261,16 +261,16 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   }
   clients connected{std::move(*work), std::move(*aside)};
   // Before the first word: whoever reads that may send a signal, which must find its handler.
-  whole operator_(io, with, config, std::move(connected), cluster.namespace_);
+  whole all(io, with, config, std::move(connected), cluster.namespace_);
   std::string namespaces;
   for (auto const& ns : with.namespaces)
     namespaces += (namespaces.empty() ? "" : ",") + ns;
   base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("server", cluster.server),
                                kv("from", cluster.origin), kv("namespaces", namespaces.empty() ? "all" : namespaces),
                                kv("runtimes", config.runtimes.size()), kv("require_sandbox", config.require_sandbox)});
-  operator_.start();
+  all.start();
   io.run();
-  return operator_.exit_code();
+  return all.exit_code();
 }
 
 }  // namespace codeexec::app

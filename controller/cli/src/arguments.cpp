@@ -7,9 +7,11 @@
 #include <memory>
 #include <utility>
 
+#include "codeexec/base/text.hpp"
 #include "codeexec/cli/duration.hpp"
 #include "codeexec/cli/exit_code.hpp"
 #include "codeexec/cli/manifest.hpp"
+#include "codeexec/cli/render.hpp"
 
 namespace codeexec::cli {
 
@@ -214,10 +216,6 @@ std::optional<output_format> parse_output(std::string const& text, std::initiali
   return output_format::text;
 }
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
-
 /// An error's sentence, or empty.
 std::string finish_run(raw& in) {
   auto& run = in.run;
@@ -249,9 +247,7 @@ std::string finish_run(raw& in) {
       return "--max-output " + in_quotes(in.max_output) + " is not a size; write 64Ki or 65536";
   }
   if (!in.network.empty()) {
-    auto lower = in.network;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    auto const lower = base::to_lower(in.network);
     if (lower != "allow" && lower != "deny") return "--network is allow or deny, not " + in_quotes(in.network);
     run.network = lower == "allow" ? "Allow" : "Deny";
   }

@@ -24,7 +24,6 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view field_manager = "kubectl-codeexec";
 constexpr std::string_view shown_type = "codeexecution.codeexec.dev";
-constexpr auto answer_time = 30s;
 /// Of a list, in one answer. More are asked for page by page.
 constexpr std::int64_t page_size = 500;
 

@@ -7,10 +7,6 @@ namespace codeexec::cli {
 
 namespace {
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + printable(text) + "\"";
-}
-
 std::string at_server(attempt const& what) {
   auto text = what.server.empty() ? std::string("the API server") : "the API server at " + printable(what.server);
   if (!what.context.empty()) text += " (context " + in_quotes(what.context) + ")";

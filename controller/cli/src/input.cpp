@@ -10,16 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codeexec/cli/render.hpp"
+
 namespace codeexec::cli {
 
 namespace {
 
 /// More than a request can carry is not worth reading: the sentence about the size does not need it all.
 constexpr std::size_t most_bytes = 4 * 1024 * 1024;
-
-std::string in_quotes(std::string const& text) {
-  return "\"" + text + "\"";
-}
 
 base::result<std::string> read_all(int fd, std::string const& shown, input_source const* waiting = nullptr) {
   std::string bytes;

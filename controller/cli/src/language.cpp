@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <utility>
+
+#include "codeexec/base/text.hpp"
 
 namespace codeexec::cli {
 
@@ -75,9 +76,7 @@ std::optional<std::string> guess_language(std::string_view path, std::string_vie
   auto const name = base_name(path);
   auto const dot = name.rfind('.');
   if (dot != std::string_view::npos) {
-    std::string suffix(name.substr(dot));
-    std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    auto const suffix = base::to_lower(name.substr(dot));
     for (auto const& [known, language] : suffixes) {
       if (suffix == known) return std::string(language);
     }

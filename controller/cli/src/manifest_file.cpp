@@ -1,12 +1,12 @@
 #include "codeexec/cli/manifest_file.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "codeexec/api/names.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/cli/language.hpp"
 #include "codeexec/cli/render.hpp"
 #include "codeexec/yaml_reader/yaml_reader.hpp"
@@ -17,18 +17,12 @@ namespace {
 
 using nlohmann::json;
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + printable(text) + "\"";
-}
-
 enum class notation { none, in_yaml, in_json };
 
 notation notation_of(std::string_view path) {
   auto const dot = path.rfind('.');
   if (path == "-" || dot == std::string_view::npos) return notation::none;
-  std::string suffix(path.substr(dot));
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  auto const suffix = base::to_lower(path.substr(dot));
   if (suffix == ".json") return notation::in_json;
   return suffix == ".yaml" || suffix == ".yml" ? notation::in_yaml : notation::none;
 }

@@ -8,6 +8,7 @@
 
 #include "codeexec/async/cancellation.hpp"
 #include "codeexec/async/deadline.hpp"
+#include "codeexec/cli/session.hpp"
 #include "codeexec/kube_core/line_framer.hpp"
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto answer_time = 30s;
 constexpr std::chrono::seconds watch_time{290};
 /// Silence beyond the server's own end of the watch: the connection is dead.
 constexpr auto idle_margin = 20s;

@@ -9,6 +9,7 @@
 
 #include "codeexec/api/names.hpp"
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/cli/duration.hpp"
 #include "codeexec/wire/utf8.h"
 
@@ -85,9 +86,7 @@ bool is_plain(std::string const& text) {
     auto const u = static_cast<unsigned char>(c);
     if (std::isalnum(u) == 0 && c != '-' && c != '_' && c != '.' && c != '/' && c != '@' && c != '+') return false;
   }
-  auto lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  auto const lower = base::to_lower(text);
   for (auto const* word : {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}) {
     if (lower == word) return false;
   }
@@ -208,6 +207,10 @@ std::string printable(std::string_view text) {
   while (result.ends_with(' '))
     result.pop_back();
   return result;
+}
+
+std::string in_quotes(std::string_view text) {
+  return base::in_quotes(printable(text));
 }
 
 std::string render_table(std::vector<std::string> const& head, std::vector<std::vector<std::string>> const& rows) {

@@ -24,7 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view field_manager = "kubectl-codeexec";
-constexpr auto answer_time = 30s;
 /// What Ctrl-C may take: nobody waits longer for a program that was told to stop.
 constexpr auto farewell_time = 5s;
 

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
+#include "codeexec/base/file.hpp"
 #include "codeexec/net/url.hpp"
 
 #include "kubeconfig.hpp"
@@ -18,7 +18,6 @@ namespace {
 
 constexpr char const* in_cluster_origin = "the service account of this pod";
 /// No kubeconfig, certificate or token comes near; a device that never ends, named by mistake, does.
-constexpr std::size_t largest_file = 4U * 1024 * 1024;
 
 error config_error(std::string message) {
   return error(error_kind::config, std::move(message));
@@ -182,20 +181,7 @@ config_environment process_environment() {
     auto const* const value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
-  environment.read_file = [](std::string const& path) -> base::result<std::string> {
-    std::error_code failed;
-    if (std::filesystem::is_directory(path, failed)) return base::error(path + ": is a folder");
-    errno = 0;
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return base::error(path + ": " + std::strerror(errno));
-    std::string text(largest_file + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (in.bad()) return base::error(path + ": cannot be read");
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    if (text.size() > largest_file) return base::error(path + ": is larger than 4 MiB");
-    // In place: a string alone could be either side of this result.
-    return {boost::system::in_place_value, std::move(text)};
-  };
+  environment.read_file = [](std::string const& path) { return base::read_file(path); };
   environment.is_missing = [](std::string const& path) {
     std::error_code failed;
     return std::filesystem::status(path, failed).type() == std::filesystem::file_type::not_found;

@@ -6,12 +6,15 @@
 #include <string_view>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/yaml_reader/yaml_reader.hpp"
 
 #include "proxy.hpp"
 
 namespace codeexec::kube {
 namespace {
+
+using base::in_quotes;
 
 using nlohmann::json;
 
@@ -24,10 +27,6 @@ constexpr std::string_view exec_extension_name = "client.authentication.k8s.io/e
 struct unusable {
   std::string message;
 };
-
-std::string in_quotes(std::string const& name) {
-  return "\"" + name + "\"";
-}
 
 /// Null, and absent, are one.
 json const* child(json const& object, char const* key) {

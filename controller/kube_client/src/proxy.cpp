@@ -7,19 +7,12 @@
 #include <utility>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/text.hpp"
 
 namespace codeexec::kube {
 namespace {
 
 namespace ip = boost::asio::ip;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (auto& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blank = " \t\r\n";
@@ -80,7 +73,7 @@ bool matches_name(std::string pattern, std::string const& host) {
 base::result<proxy_config> parse_proxy(std::string_view text) {
   auto const scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) return base::error("a proxy address begins with http:// or https://");
-  auto const scheme = lower(text.substr(0, scheme_end));
+  auto const scheme = base::to_lower(text.substr(0, scheme_end));
   if (scheme != "http" && scheme != "https") {
     auto const is_a_word =
         !scheme.empty() && scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == std::string::npos;
@@ -112,14 +105,14 @@ base::result<proxy_config> parse_proxy(std::string_view text) {
 }
 
 bool is_exempt_from_proxy(std::string_view no_proxy, net::url const& server) {
-  auto host = lower(server.host);
+  auto host = base::to_lower(server.host);
   if (host.ends_with('.')) host.pop_back();
   auto const address = as_address(host);
   if (host == "localhost" || (address && address->is_loopback())) return true;
   auto const port = std::to_string(server.port);
 
   while (!no_proxy.empty()) {
-    auto const entry = lower(trimmed(no_proxy.substr(0, no_proxy.find(','))));
+    auto const entry = base::to_lower(trimmed(no_proxy.substr(0, no_proxy.find(','))));
     no_proxy.remove_prefix(std::min(no_proxy.find(','), no_proxy.size() - 1) + 1);
     if (entry == "*") return true;
     if (address && contains(entry, *address)) return true;

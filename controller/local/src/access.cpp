@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
+#include "codeexec/base/text.hpp"
+
 namespace codeexec::local {
 namespace {
 
-using nlohmann::json;
+using base::in_quotes;
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
+using nlohmann::json;
 
 bool has(json const& rule, char const* key, std::string_view value) {
   json const& list = at_path(rule, key);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codeexec/api/quantity.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/local/names.hpp"
 
 #include "pod_spec.hpp"
@@ -358,9 +359,7 @@ resource_type make(kube::resource const& id, std::vector<std::string> short_name
   out.kind = id.kind;
   out.list_kind = out.kind + "List";
   out.namespaced = id.namespaced;
-  out.singular = out.kind;
-  std::transform(out.singular.begin(), out.singular.end(), out.singular.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  out.singular = base::to_lower(out.kind);
   out.short_names = std::move(short_names);
   out.verbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
   return out;

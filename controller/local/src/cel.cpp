@@ -55,7 +55,7 @@ constexpr int max_depth = 100;
 
 // Parsing ---------------------------------------------------------------------------------------------------------
 
-struct parse_failure {
+struct syntax_failure {
   std::size_t at;
   std::string what;
 };
@@ -78,7 +78,7 @@ bool digit(char c) {
 
 void append_utf8(std::string& out, unsigned long code, std::size_t at) {
   if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) {
-    throw parse_failure{at, "not a Unicode scalar value"};
+    throw syntax_failure{at, "not a Unicode scalar value"};
   }
   auto const push = [&out](unsigned long byte) { out.push_back(static_cast<char>(static_cast<unsigned char>(byte))); };
   if (code < 0x80) {
@@ -138,7 +138,7 @@ class lexer {
       }
     }
     if (std::string_view("<>!?:()[]{},.+-*/%").find(c) == std::string_view::npos) {
-      throw parse_failure{at_, std::string("unexpected character '") + c + "'"};
+      throw syntax_failure{at_, std::string("unexpected character '") + c + "'"};
     }
     ++at_;
     out.kind = token_kind::symbol;
@@ -151,7 +151,7 @@ class lexer {
     std::size_t const from = at_;
     bool real = false;
     if (source_.substr(at_, 2) == "0x") {
-      throw parse_failure{at_, "hexadecimal numbers are not supported"};
+      throw syntax_failure{at_, "hexadecimal numbers are not supported"};
     }
     while (at_ < source_.size() && digit(source_[at_])) {
       ++at_;
@@ -175,7 +175,7 @@ class lexer {
     }
     std::string_view const digits = source_.substr(from, at_ - from);
     if (at_ < source_.size() && (starts_identifier(source_[at_]))) {
-      throw parse_failure{at_, "unsupported number suffix"};
+      throw syntax_failure{at_, "unsupported number suffix"};
     }
     if (real) {
       out.kind = token_kind::real;
@@ -187,7 +187,7 @@ class lexer {
       std::int64_t value = 0;
       auto const done = std::from_chars(digits.data(), digits.data() + digits.size(), value);
       if (done.ec != std::errc()) {
-        throw parse_failure{from, "integer out of range"};
+        throw syntax_failure{from, "integer out of range"};
       }
       out.value = value;
     }
@@ -202,7 +202,7 @@ class lexer {
     std::string value;
     while (true) {
       if (at_ >= source_.size()) {
-        throw parse_failure{from, "string without end"};
+        throw syntax_failure{from, "string without end"};
       }
       char const c = source_[at_];
       if (triple ? source_.substr(at_, 3) == std::string(3, quote) : c == quote) {
@@ -214,7 +214,7 @@ class lexer {
         continue;
       }
       if (c == '\n' && !triple) {
-        throw parse_failure{at_, "newline in a string"};
+        throw syntax_failure{at_, "newline in a string"};
       }
       value.push_back(c);
       ++at_;
@@ -228,7 +228,7 @@ class lexer {
     std::size_t const from = at_;
     ++at_;
     if (at_ >= source_.size()) {
-      throw parse_failure{from, "escape without end"};
+      throw syntax_failure{from, "escape without end"};
     }
     char const c = source_[at_++];
     constexpr std::string_view names = "abfnrtv\\?\"'`";
@@ -250,13 +250,13 @@ class lexer {
       base = 8;
       --at_;
     } else {
-      throw parse_failure{from, std::string("unknown escape \\") + c};
+      throw syntax_failure{from, std::string("unknown escape \\") + c};
     }
     std::string_view const code = source_.substr(at_, digits);
     unsigned long number = 0;
     auto const done = std::from_chars(code.data(), code.data() + code.size(), number, base);
     if (code.size() != digits || done.ec != std::errc() || done.ptr != code.data() + code.size()) {
-      throw parse_failure{from, "malformed escape"};
+      throw syntax_failure{from, "malformed escape"};
     }
     at_ += digits;
     append_utf8(value, number, from);
@@ -284,7 +284,7 @@ class parser {
     scope_ = {"self", "oldSelf"};
     node_ptr root = expression();
     if (now_.kind != token_kind::end) {
-      throw parse_failure{now_.at, "unexpected '" + now_.text + "'"};
+      throw syntax_failure{now_.at, "unexpected '" + now_.text + "'"};
     }
     return root;
   }
@@ -294,7 +294,7 @@ class parser {
   struct nesting {
     explicit nesting(parser& p) : owner(p) {
       if (++owner.depth_ > max_depth) {
-        throw parse_failure{owner.now_.at, "nested too deeply"};
+        throw syntax_failure{owner.now_.at, "nested too deeply"};
       }
     }
     ~nesting() { --owner.depth_; }
@@ -315,7 +315,7 @@ class parser {
   }
   void expect(std::string_view symbol) {
     if (!accept(symbol)) {
-      throw parse_failure{now_.at, "expected '" + std::string(symbol) + "'"};
+      throw syntax_failure{now_.at, "expected '" + std::string(symbol) + "'"};
     }
   }
 
@@ -395,7 +395,7 @@ class parser {
     while (true) {
       if (accept(".")) {
         if (now_.kind != token_kind::identifier) {
-          throw parse_failure{now_.at, "expected a field name"};
+          throw syntax_failure{now_.at, "expected a field name"};
         }
         std::string const name = now_.text;
         std::size_t const where = now_.at;
@@ -418,18 +418,18 @@ class parser {
     auto const known =
         std::find_if(std::begin(methods), std::end(methods), [&](auto const& m) { return m.name == name; });
     if (known == std::end(methods)) {
-      throw parse_failure{where, "unknown function '" + name + "'"};
+      throw syntax_failure{where, "unknown function '" + name + "'"};
     }
     std::vector<node_ptr> children = arguments();
     if (children.size() != known->arguments) {
-      throw parse_failure{where, "wrong number of arguments to '" + name + "'"};
+      throw syntax_failure{where, "wrong number of arguments to '" + name + "'"};
     }
     children.insert(children.begin(), base);
     node n{op::method, name, {}, nullptr, std::move(children), std::nullopt};
     if (name == "matches" && n.children[1]->what == op::literal && n.children[1]->value.is_string()) {
       auto compiled = pattern::compile(n.children[1]->value.get_ref<std::string const&>());
       if (!compiled) {
-        throw parse_failure{where, compiled.error().message};
+        throw syntax_failure{where, compiled.error().message};
       }
       n.compiled = *compiled;
     }
@@ -438,7 +438,7 @@ class parser {
 
   node_ptr macro(node_ptr base, std::string const& name) {
     if (now_.kind != token_kind::identifier) {
-      throw parse_failure{now_.at, "expected a variable"};
+      throw syntax_failure{now_.at, "expected a variable"};
     }
     std::string const variable = now_.text;
     advance();
@@ -501,7 +501,7 @@ class parser {
       return make(op::map, {}, std::move(entries));
     }
     if (here.kind != token_kind::identifier) {
-      throw parse_failure{here.at, here.kind == token_kind::end ? "unexpected end" : "unexpected '" + here.text + "'"};
+      throw syntax_failure{here.at, here.kind == token_kind::end ? "unexpected end" : "unexpected '" + here.text + "'"};
     }
     advance();
     if (here.text == "true" || here.text == "false") {
@@ -514,7 +514,7 @@ class parser {
       return function(here);
     }
     if (std::find(scope_.begin(), scope_.end(), here.text) == scope_.end()) {
-      throw parse_failure{here.at, "undeclared reference to '" + here.text + "'"};
+      throw syntax_failure{here.at, "undeclared reference to '" + here.text + "'"};
     }
     uses_old_self_ = uses_old_self_ || here.text == "oldSelf";
     return make(op::variable, here.text, {});
@@ -524,19 +524,19 @@ class parser {
     std::vector<node_ptr> given = arguments();
     if (name.text == "has") {
       if (given.size() != 1 || given[0]->what != op::select) {
-        throw parse_failure{name.at, "has() takes one field selection"};
+        throw syntax_failure{name.at, "has() takes one field selection"};
       }
       return make(op::has, given[0]->text, given[0]->children);
     }
     for (signature const& known : functions) {
       if (known.name == name.text) {
         if (given.size() != known.arguments) {
-          throw parse_failure{name.at, "wrong number of arguments to '" + name.text + "'"};
+          throw syntax_failure{name.at, "wrong number of arguments to '" + name.text + "'"};
         }
         return make(op::call, name.text, std::move(given));
       }
     }
-    throw parse_failure{name.at, "unknown function '" + name.text + "'"};
+    throw syntax_failure{name.at, "unknown function '" + name.text + "'"};
   }
 
   /// Property names that are no identifiers are written escaped (Kubernetes documentation, "Escaping").
@@ -1076,7 +1076,7 @@ base::result<cel_program> cel_program::compile(std::string_view source) {
     out.root_ = p.parse();
     out.uses_old_self_ = p.uses_old_self();
     return out;
-  } catch (parse_failure const& failure) {
+  } catch (syntax_failure const& failure) {
     return base::error(failure.what + " at byte " + std::to_string(failure.at));
   }
 }

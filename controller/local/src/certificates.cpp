@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <memory>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -14,11 +13,11 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
-#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/file.hpp"
 
 namespace codeexec::local {
 namespace {
@@ -104,16 +103,6 @@ bool is_address(std::string const& name) {
          inet_pton(AF_INET6, name.c_str(), ignored.data()) == 1;
 }
 
-base::result<std::string> read_file(fs::path const& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) {
-    return base::error("cannot read " + file.string());
-  }
-  return base::result<std::string>(boost::system::in_place_value, text.str());
-}
-
 }  // namespace
 
 base::result<key_pair> make_authority(std::string const& common_name) {
@@ -184,7 +173,7 @@ base::result<server_identity> load_identity(fs::path const& folder) {
     for (auto const& [name, into] :
          {std::pair("ca.crt", &out.authority.certificate_pem), std::pair("ca.key", &out.authority.key_pem),
           std::pair("token.key", &signing_key), std::pair("admin.token", &out.tokens.administrator_token)}) {
-      auto text = read_file(folder / name);
+      auto text = base::read_file((folder / name).string());
       if (!text) {
         return text.error();
       }

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
-#include <fstream>
-#include <sstream>
 #include <unistd.h>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/file.hpp"
 #include "codeexec/local/access_control.hpp"
 #include "codeexec/local/admission.hpp"
 #include "codeexec/local/api_server.hpp"
@@ -233,13 +232,11 @@ base::result<void> control_plane::add_objects(fs::path const& file_or_folder) {
   }
   std::vector<std::pair<fs::path, json>> documents;
   for (auto const& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    if (!in) {
-      return base::error("cannot read " + file.string());
+    auto const text = base::read_file(file.string());
+    if (!text) {
+      return text.error();
     }
-    auto parsed = parse_yaml_documents(text.str());
+    auto parsed = parse_yaml_documents(*text);
     if (!parsed) {
       return base::error(file.string() + ": " + parsed.error().message);
     }

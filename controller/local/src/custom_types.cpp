@@ -1,13 +1,13 @@
 #include "codeexec/local/custom_types.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <sstream>
 #include <variant>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/file.hpp"
 #include "codeexec/base/log.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/local/garbage_collector.hpp"
 #include "codeexec/local/json_path.hpp"
 #include "codeexec/local/names.hpp"
@@ -87,10 +87,7 @@ class definition_strategy : public strategy {
         names["listKind"] = kind + "List";
       }
       if (!names.contains("singular")) {
-        std::string singular = kind;
-        std::transform(singular.begin(), singular.end(), singular.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        names["singular"] = singular;
+        names["singular"] = base::to_lower(kind);
       }
     }
     if (!spec.contains("conversion")) {
@@ -321,13 +318,11 @@ base::result<void> custom_types::load(std::filesystem::path const& folder) {
   }
   std::sort(files.begin(), files.end());
   for (auto const& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    std::stringstream text;
-    text << in.rdbuf();
-    if (!in) {
-      return base::error("cannot read " + file.string());
+    auto const text = base::read_file(file.string());
+    if (!text) {
+      return text.error();
     }
-    auto const documents = parse_yaml_documents(text.str());
+    auto const documents = parse_yaml_documents(*text);
     if (!documents) {
       return base::error(file.string() + ": " + documents.error().message);
     }

@@ -1,10 +1,10 @@
 #include "codeexec/local/discovery.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/local/builtin_types.hpp"
 
 namespace codeexec::local {
@@ -71,10 +71,7 @@ std::string served_resource::singular() const {
   if (type) {
     return type->singular;
   }
-  std::string out = kind;
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
+  return base::to_lower(kind);
 }
 
 std::vector<served_resource> discovery::served() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "codeexec/base/text.hpp"
 #include "codeexec/local/names.hpp"
 #include "codeexec/local/object.hpp"
 
@@ -196,10 +197,7 @@ field_errors validate_metadata(json const& metadata, resource_type const& type, 
   if (auto const annotations = metadata.find("annotations"); annotations != metadata.end()) {
     std::size_t total = 0;
     for (auto const& [key, value] : annotations->items()) {
-      std::string lower = key;
-      std::transform(lower.begin(), lower.end(), lower.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      if (auto const fault = check_qualified_name(lower)) {
+      if (auto const fault = check_qualified_name(base::to_lower(key))) {
         out.push_back(field_error::invalid("metadata.annotations", key, *fault));
       }
       total += key.size() + value.get_ref<std::string const&>().size();

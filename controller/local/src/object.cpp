@@ -30,6 +30,11 @@ std::string string_at(json const& value, std::string_view dotted) {
   return found.is_string() ? found.get<std::string>() : std::string();
 }
 
+std::optional<std::int64_t> integer_at(json const& value, std::string_view dotted) {
+  json const& found = at_path(value, dotted);
+  return found.is_number_integer() ? std::optional(found.get<std::int64_t>()) : std::nullopt;
+}
+
 std::vector<std::string> strings_at(json const& value, std::string_view dotted) {
   std::vector<std::string> out;
   json const& list = at_path(value, dotted);

@@ -103,9 +103,9 @@ void validate_name(json const& named, std::string const& path, std::set<std::str
   }
 }
 
-void validate_container(json const& container, std::string const& path, std::set<std::string>& names,
+void validate_container(json const& container, std::string const& path, std::set<std::string>& taken,
                         std::set<std::string> const& volumes, field_errors& out) {
-  validate_name(container, path, names, out);
+  validate_name(container, path, taken, out);
   if (string_at(container, "image").empty()) {
     out.push_back(field_error::required(path + ".image"));
   }

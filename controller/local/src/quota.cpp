@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t one = 1000;
+constexpr std::int64_t one_in_millis = 1000;
 constexpr char const* compute[] = {"cpu", "memory", "ephemeral-storage"};
 
 std::int64_t quantity_of(json const& value) {
@@ -121,10 +121,10 @@ quota_usage usage_in(store const& objects, std::string_view ns, json const& hard
 }  // namespace
 
 std::string print_quantity(std::string_view resource, std::int64_t millis) {
-  if (millis % one != 0) {
+  if (millis % one_in_millis != 0) {
     return std::to_string(millis) + "m";
   }
-  std::int64_t value = millis / one;
+  std::int64_t value = millis / one_in_millis;
   if (!is_memory(resource) || value == 0) {
     return std::to_string(value);
   }
@@ -139,9 +139,9 @@ std::string print_quantity(std::string_view resource, std::int64_t millis) {
 
 quota_usage quota_usage_of(resource_type const& type, json const& object) {
   quota_usage out;
-  out["count/" + type.group_resource()] = one;
+  out["count/" + type.group_resource()] = one_in_millis;
   if (type.group.empty() && type.plural != "pods") {
-    out[type.plural] = one;
+    out[type.plural] = one_in_millis;
   }
   if (type.id() != kube::pods) {
     return out;
@@ -150,7 +150,7 @@ quota_usage quota_usage_of(resource_type const& type, json const& object) {
   if (phase == "Succeeded" || phase == "Failed") {
     return out;  // an ended Pod is an object still, but takes nothing of the node
   }
-  out["pods"] = one;
+  out["pods"] = one_in_millis;
   json const& spec = at_path(object, "spec");
   for (std::string const resource : compute) {
     out[resource] = out["requests." + resource] = pod_total(spec, "requests", resource);

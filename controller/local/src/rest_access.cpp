@@ -1,4 +1,5 @@
 // Who asks, whether they may, and the reviews by which they can find out beforehand.
+#include "codeexec/base/text.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/local/access_control.hpp"
 #include "codeexec/local/builtin_types.hpp"
@@ -18,14 +19,6 @@ constexpr std::int64_t longest_token_seconds = std::int64_t{1} << 32;
 
 status_error unauthorized() {
   return status_error(401, "Unauthorized", "Unauthorized");
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return out;
 }
 
 /// The name that a field selector pins, as the real server takes it for a right on that one object.
@@ -76,7 +69,7 @@ json user_as_json(user_info const& who) {
 attributes attributes_of(verb method, std::string const& path, resource_path const* resource, query const& options) {
   attributes out;
   auto const word = boost::beast::http::to_string(method);
-  out.verb = lower(std::string_view(word.data(), word.size()));
+  out.verb = base::to_lower(std::string_view(word.data(), word.size()));
   if (resource == nullptr) {
     out.path = path;
     return out;
@@ -119,7 +112,7 @@ result<user_info> api_server::state::authenticate(server_request const& request)
   std::string const header = request.header("authorization");
   constexpr std::string_view scheme = "bearer ";
   user_info who = user_info::anonymous();
-  if (header.size() > scheme.size() && lower(header.substr(0, scheme.size())) == scheme) {
+  if (header.size() > scheme.size() && base::to_lower(header.substr(0, scheme.size())) == scheme) {
     auto known = access->tokens.authenticate(std::string_view(header).substr(scheme.size()));
     if (!known) {
       return unauthorized();

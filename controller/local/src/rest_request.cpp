@@ -5,16 +5,10 @@
 #include <charconv>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/text.hpp"
 
 namespace codeexec::local {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
@@ -107,7 +101,7 @@ std::string query::get(std::string_view name) const {
 }
 
 bool query::flag(std::string_view name) const {
-  std::string const value = lower(get(name));
+  std::string const value = base::to_lower(get(name));
   return value == "true" || value == "1" || value == "t" || (value.empty() && has(name) && name == "watch");
 }
 
@@ -120,7 +114,7 @@ std::optional<std::int64_t> query::number(std::string_view name) const {
 }
 
 std::string media_type(std::string_view content_type) {
-  return lower(trimmed(content_type.substr(0, content_type.find(';'))));
+  return base::to_lower(trimmed(content_type.substr(0, content_type.find(';'))));
 }
 
 std::optional<answer_form> negotiate(std::string_view accept) {

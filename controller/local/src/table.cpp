@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "codeexec/base/text.hpp"
 #include "codeexec/local/builtin_types.hpp"
 #include "codeexec/local/json_path.hpp"
 
@@ -37,9 +38,8 @@ std::string joined(json const& list, char const* field) {
   return out;
 }
 
-std::int64_t integer_at(json const& value, std::string_view path) {
-  json const& found = at_path(value, path);
-  return found.is_number_integer() ? found.get<std::int64_t>() : 0;
+std::int64_t count_at(json const& value, std::string_view path) {
+  return integer_at(value, path).value_or(0);
 }
 
 std::string or_none(std::string text) {
@@ -92,9 +92,9 @@ std::string pod_status(json const& pod) {
       } else if (!ended.empty()) {
         out = ended;
       } else if (at_path(status, "state.terminated").is_object()) {
-        std::int64_t const signal = integer_at(status, "state.terminated.signal");
+        std::int64_t const signal = count_at(status, "state.terminated.signal");
         out = signal != 0 ? "Signal:" + std::to_string(signal)
-                          : "ExitCode:" + std::to_string(integer_at(status, "state.terminated.exitCode"));
+                          : "ExitCode:" + std::to_string(count_at(status, "state.terminated.exitCode"));
       }
     }
   }
@@ -119,7 +119,7 @@ std::string pod_restarts(json const& pod, wall_time now) {
   json const& states = at_path(pod, "status.containerStatuses");
   if (states.is_array()) {
     for (json const& status : states) {
-      sum += integer_at(status, "restartCount");
+      sum += count_at(status, "restartCount");
       auto const ended = base::parse_time(string_at(status, "lastState.terminated.finishedAt"));
       last = ended && (!last || *last < *ended) ? ended : last;
     }
@@ -295,9 +295,9 @@ std::vector<column> builtin_columns(resource_type const& type) {
                     "given spec. However, it may decrease in reaction to scale down of elastic indexed jobs.",
                     [](json const& o, wall_time) {
                       json const& wanted = at_path(o, "spec.completions");
-                      return std::to_string(integer_at(o, "status.succeeded")) + "/" +
+                      return std::to_string(count_at(o, "status.succeeded")) + "/" +
                              (wanted.is_number() ? wanted.dump()
-                                                 : "1 of " + std::to_string(integer_at(o, "spec.parallelism")));
+                                                 : "1 of " + std::to_string(count_at(o, "spec.parallelism")));
                     }),
         text_column("Duration", "Time required to complete the job.", job_duration),
         age_column,
@@ -335,10 +335,7 @@ std::vector<column> builtin_columns(resource_type const& type) {
   }
   if (type.plural == "events") {
     auto const involved = [](json const& o) {
-      std::string kind = string_at(o, "involvedObject.kind");
-      std::transform(kind.begin(), kind.end(), kind.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      return kind + "/" + string_at(o, "involvedObject.name");
+      return base::to_lower(string_at(o, "involvedObject.kind")) + "/" + string_at(o, "involvedObject.name");
     };
     return {text_column("Last Seen", "Time this event was last observed", last_seen),
             text_column("Type", "Type of this event (Normal, Warning), new types could be added in the future",

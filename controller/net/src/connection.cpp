@@ -31,7 +31,7 @@ namespace {
 
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
 
-constexpr std::uint32_t max_header = 64U * 1024;
+constexpr std::uint32_t max_proxy_header = 64U * 1024;
 /// Of bytes read ahead; more than any header may have.
 constexpr std::size_t max_buffer = 256U * 1024;
 /// What one of several addresses gets at least.
@@ -201,7 +201,7 @@ asio::awaitable<result<void>> connection::ask_proxy(base::deadline by) {
   if (!to_->via->authorization.empty()) ask.set(http::field::proxy_authorization, to_->via->authorization);
   parser answer;
   answer.skip(true);  // no body follows a CONNECT's answer that we would read
-  answer.header_limit(max_header);
+  answer.header_limit(max_proxy_header);
 
   auto done = co_await write(ask, by);
   if (!done.ec) done = co_await read_header(answer, by);

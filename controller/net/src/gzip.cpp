@@ -9,7 +9,7 @@ namespace codeexec::net {
 namespace {
 
 constexpr int gzip_only = 16 + MAX_WBITS;  // what inflateInit2 calls it
-constexpr std::size_t first_room = 64U * 1024;
+constexpr std::size_t first_output = 64U * 1024;
 
 error too_large(std::size_t limit) {
   return error(failure::too_large, "the answer is larger than " + std::to_string(limit) + " bytes");
@@ -37,7 +37,7 @@ bool gzip_decoder::make_room() {
   // One byte more than the limit: that it gets used is how one sees that there would be more.
   auto const most = limit_ < std::numeric_limits<std::size_t>::max() ? limit_ + 1 : limit_;
   if (out_.size() >= most) return false;
-  out_.resize(std::min(most, std::max(first_room, out_.size() * 2)));
+  out_.resize(std::min(most, std::max(first_output, out_.size() * 2)));
   return true;
 }
 

@@ -20,7 +20,7 @@ namespace http = boost::beast::http;
 
 namespace {
 
-constexpr std::uint32_t max_header = 64U * 1024;
+constexpr std::uint32_t max_answer_header = 64U * 1024;
 /// A server that refuses a large body may answer and close while we still write. Its answer is worth a moment.
 constexpr std::chrono::seconds early_answer_wait{2};
 /// The text of a refusal is worth waiting for, but not for as long as the answer to the request would be.
@@ -52,7 +52,7 @@ asio::awaitable<result<std::string>> refuse_encoding() {
 parser_ptr make_parser() {
   auto parser = std::make_unique<connection::parser>();
   parser->body_limit(boost::none);  // a watch has no length; whole answers are bounded where they are collected
-  parser->header_limit(max_header);
+  parser->header_limit(max_answer_header);
   return parser;
 }
 

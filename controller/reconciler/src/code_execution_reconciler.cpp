@@ -16,6 +16,8 @@
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
 
+#include "request_timeout.hpp"
+
 namespace codeexec::reconciler {
 namespace {
 
@@ -24,7 +26,6 @@ using runtime::object_key;
 using runtime::outcome;
 using std::chrono::seconds;
 
-constexpr seconds request_timeout{30};
 /// How long an answer of the server's is believed before the watch has shown it.
 constexpr seconds watch_lag{5};
 constexpr char const* by_uid = "execution-uid";

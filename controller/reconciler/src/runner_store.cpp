@@ -9,12 +9,10 @@
 #include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/request.hpp"
 
+#include "request_timeout.hpp"
+
 namespace codeexec::reconciler {
-namespace {
-
-constexpr std::chrono::seconds request_timeout{30};
-
-}  // namespace
+namespace {}  // namespace
 
 runner_store::runner_store(boost::asio::any_io_executor executor, kube::client& client, base::clock const& clock,
                            std::string_view runner)

@@ -5,6 +5,8 @@
 
 #include "codeexec/cli/manifest.hpp"
 
+#include "of_file.hpp"
+
 namespace codeexec::cli {
 namespace {
 
@@ -15,12 +17,6 @@ using testing::HasSubstr;
 std::string const hello =
     "apiVersion: codeexec.dev/v1alpha1\nkind: CodeExecution\n"
     "metadata:\n  name: hello\n  namespace: agents\nspec:\n  code: print(1)\n";
-
-run_options of_file(std::string file) {
-  run_options options;
-  options.file = std::move(file);
-  return options;
-}
 
 json object(run_options const& options, std::string const& text) {
   auto const found = find_manifest(options, "", text);

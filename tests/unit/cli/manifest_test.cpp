@@ -6,16 +6,12 @@
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/kube_core/names.hpp"
 
+#include "of_file.hpp"
+
 namespace codeexec::cli {
 namespace {
 
 using testing::HasSubstr;
-
-run_options of_file(std::string file) {
-  run_options options;
-  options.file = std::move(file);
-  return options;
-}
 
 local_input with_code(std::string code) {
   local_input input;

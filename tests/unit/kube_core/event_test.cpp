@@ -7,15 +7,13 @@
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/kube_core/names.hpp"
 
+#include "at.hpp"
+
 namespace {
 using namespace codeexec::kube;
 using codeexec::base::is_valid_utf8;
 using nlohmann::json;
 namespace base = codeexec::base;
-
-base::wall_time at(char const* text) {
-  return *base::parse_time(text);
-}
 
 occurrence image_missing() {
   occurrence what;

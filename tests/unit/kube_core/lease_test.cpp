@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "at.hpp"
 #include "transcripts.hpp"
 
 namespace {
@@ -13,10 +14,6 @@ using codeexec::api::decode_error;
 using codeexec::testing::transcript;
 using nlohmann::json;
 namespace base = codeexec::base;
-
-base::wall_time at(char const* text) {
-  return *base::parse_time(text);
-}
 
 LeaseSpec held_by(std::string who) {
   LeaseSpec spec;

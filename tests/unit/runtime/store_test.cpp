@@ -11,7 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-struct thing {
+struct owned_thing {
   std::string text;
   std::vector<std::string> owners;
 };
@@ -19,15 +19,15 @@ struct thing {
 class Store : public ::testing::Test {
  protected:
   Store() {
-    things.add_index("owner", [](thing const& t) { return t.owners; });
-    things.on_change([this](change<thing> const& c) {
-      auto const text = [](std::shared_ptr<thing const> const& t) { return t ? t->text : std::string("none"); };
+    things.add_index("owner", [](owned_thing const& t) { return t.owners; });
+    things.on_change([this](change<owned_thing> const& c) {
+      auto const text = [](std::shared_ptr<owned_thing const> const& t) { return t ? t->text : std::string("none"); };
       told.push_back(c.key.describe() + ": " + text(c.before) + " -> " + text(c.after));
     });
   }
 
-  static std::shared_ptr<thing const> make(std::string text, std::vector<std::string> owners = {}) {
-    return std::make_shared<thing const>(thing{std::move(text), std::move(owners)});
+  static std::shared_ptr<owned_thing const> make(std::string text, std::vector<std::string> owners = {}) {
+    return std::make_shared<owned_thing const>(owned_thing{std::move(text), std::move(owners)});
   }
   static object_id id(std::string name, std::string version, std::string uid = "u", std::string ns = "ns") {
     return {object_key(std::move(ns), std::move(name)), std::move(uid), std::move(version)};
@@ -39,7 +39,7 @@ class Store : public ::testing::Test {
     return texts;
   }
 
-  store<thing> things;
+  store<owned_thing> things;
   std::vector<std::string> told;
 };
 
@@ -111,10 +111,10 @@ TEST_F(Store, IndexFollowsTheObjects) {
 }
 
 TEST_F(Store, HandlerFindsTheStoreAlreadyChanged) {
-  store<thing> other;
-  other.add_index("owner", [](thing const& t) { return t.owners; });
+  store<owned_thing> other;
+  other.add_index("owner", [](owned_thing const& t) { return t.owners; });
   std::vector<std::size_t> found;
-  other.on_change([&](change<thing> const&) { found.push_back(other.find("owner", "x").size()); });
+  other.on_change([&](change<owned_thing> const&) { found.push_back(other.find("owner", "x").size()); });
   other.apply(id("a", "1"), make("a", {"x"}));
   other.erase({"ns", "a"});
   EXPECT_THAT(found, ElementsAre(1U, 0U));

@@ -38,7 +38,7 @@ std::string with_password(proxy_config const& proxy) {
          base::percent_encode(proxy.password) + "@" + proxy.url.substr(after_scheme);
 }
 
-base::result<json> read(std::string const& output) {
+base::result<json> read_printed(std::string const& output) {
   if (output.find_first_not_of(" \t\r\n") == std::string::npos) return wrong("printed nothing");
   auto as_json = yaml::read_json(output);
   if (as_json) return as_json;
@@ -70,7 +70,7 @@ std::string exec_info(exec_identity const& plugin, cluster_config const& cluster
 }
 
 base::result<exec_credential> parse_exec_credential(std::string const& output, std::string const& api_version) {
-  auto const object = read(output);
+  auto const object = read_printed(output);
   if (!object) return object.error();
   std::string kind;
   std::string version;

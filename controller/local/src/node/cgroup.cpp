@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
-#include <fstream>
 #include <signal.h>
 #include <sstream>
 #include <string_view>
 #include <unistd.h>
+
+#include "codeexec/base/file.hpp"
 
 namespace codeexec::local {
 namespace {
@@ -20,13 +21,6 @@ constexpr std::array<std::string_view, 3> wanted_controllers{"memory", "cpu", "p
 constexpr std::int64_t cpu_period_us = 1'000'000;
 // Far above what a program needs, far below what hurts the machine. Each process of a sandbox is some of the host's.
 constexpr std::int64_t default_pids = 4096;
-
-std::string slurp(fs::path const& path) {
-  std::ifstream in(path);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 /// One write(2): control files take their value whole or refuse it.
 bool put(fs::path const& path, std::string const& value) {
@@ -55,7 +49,7 @@ bool contains(std::vector<std::string> const& all, std::string_view one) {
 /// Processes that are in `folder` right now.
 std::vector<pid_t> members(fs::path const& folder) {
   std::vector<pid_t> out;
-  std::istringstream in(slurp(folder / "cgroup.procs"));
+  std::istringstream in(base::read_file_if_there((folder / "cgroup.procs").string()));
   for (pid_t pid = 0; in >> pid;) {
     out.push_back(pid);
   }
@@ -156,7 +150,8 @@ void cgroup::limit_cpu(std::int64_t millis) {
 bool cgroup::oom_killed() const {
   return std::any_of(folders_.begin(), folders_.end(), [](folder const& f) {
     auto const file = f.controller.empty() ? "memory.events" : "memory.oom_control";
-    return (f.controller.empty() || f.controller == "memory") && counter(slurp(f.path / file), "oom_kill") > 0;
+    return (f.controller.empty() || f.controller == "memory") &&
+           counter(base::read_file_if_there((f.path / file).string()), "oom_kill") > 0;
   });
 }
 
@@ -167,8 +162,8 @@ void cgroup::kill_all() const {
 }
 
 cgroup_manager::cgroup_manager(std::string const& name) {
-  auto const own = slurp("/proc/self/cgroup");
-  for (auto const& mount : parse_cgroup_mounts(slurp("/proc/self/mountinfo"))) {
+  auto const own = base::read_file_if_there("/proc/self/cgroup");
+  for (auto const& mount : parse_cgroup_mounts(base::read_file_if_there("/proc/self/mountinfo"))) {
     if (!mount.unified && mount.controllers.empty()) {
       continue;
     }
@@ -190,7 +185,8 @@ cgroup_manager::cgroup_manager(std::string const& name) {
         continue;
       }
       if (mount.unified) {
-        auto const available = split(slurp(found.folder / "cgroup.controllers").substr(0, 4096), '\n');
+        auto const available =
+            split(base::read_file_if_there((found.folder / "cgroup.controllers").string()).substr(0, 4096), '\n');
         auto const names = available.empty() ? std::vector<std::string>() : split(available.front(), ' ');
         for (auto const controller : wanted_controllers) {
           if (contains(names, controller) && !has(std::string(controller)) &&

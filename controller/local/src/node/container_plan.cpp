@@ -21,14 +21,6 @@ json const& array_at(json const& value, std::string_view path) {
   return found.is_array() ? found : empty;
 }
 
-std::optional<std::int64_t> integer_at(json const& value, std::string_view path) {
-  auto const& found = at_path(value, path);
-  if (!found.is_number_integer()) {
-    return std::nullopt;
-  }
-  return found.get<std::int64_t>();
-}
-
 bool flag_at(json const& value, std::string_view path, bool otherwise) {
   auto const& found = at_path(value, path);
   return found.is_boolean() ? found.get<bool>() : otherwise;

@@ -3,11 +3,11 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <sstream>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include "codeexec/base/file.hpp"
 
 namespace codeexec::local {
 namespace {
@@ -52,13 +52,6 @@ base::result<void> make_folder(fs::path const& path, unsigned mode) {
     return io_error(path, std::strerror(errno));
   }
   return {};
-}
-
-std::string slurp(fs::path const& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
 }
 
 }  // namespace
@@ -132,7 +125,8 @@ base::result<image_root> build_image_root(host_view const& view, fs::path const&
   }
   utsname machine{};
   uname(&machine);
-  out.identity = std::string(machine.machine) + "\n" + slurp("/etc/os-release") + slurp("/etc/debian_version");
+  out.identity = std::string(machine.machine) + "\n" + base::read_file_if_there("/etc/os-release") +
+                 base::read_file_if_there("/etc/debian_version");
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/text.hpp"
 #include "codeexec/yaml_reader/yaml_reader.hpp"
 
 namespace codeexec::local {
@@ -219,10 +220,7 @@ base::result<image_reference> parse_image_reference(std::string_view text) {
     auto const end = rest.find('/');
     auto const part = rest.substr(0, end);
     if (!is_path_component(part)) {
-      std::string lower(part);
-      std::transform(lower.begin(), lower.end(), lower.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      if (!is_path_component(lower)) {
+      if (!is_path_component(base::to_lower(part))) {
         return malformed();
       }
       upper = true;

@@ -16,11 +16,6 @@ using std::chrono::seconds;
 constexpr seconds first_failure_backoff{10};
 constexpr seconds max_failure_backoff{600};
 
-std::optional<std::int64_t> integer_at(json const& value, std::string_view path) {
-  auto const& found = at_path(value, path);
-  return found.is_number_integer() ? std::optional(found.get<std::int64_t>()) : std::nullopt;
-}
-
 json const* find_condition(json const& status, std::string const& type) {
   auto const& all = at_path(status, "conditions");
   if (all.is_array()) {

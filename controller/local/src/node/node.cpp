@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <signal.h>
 #include <sstream>
 #include <sys/file.h>
@@ -15,6 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "codeexec/base/file.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/local/node/cluster_events.hpp"
 #include "codeexec/local/node/scheduling.hpp"
@@ -38,13 +38,6 @@ constexpr kube::resource node_type{"", "v1", "nodes", "Node", false};
 constexpr char lock_name[] = "lock";
 constexpr char cgroups_name[] = "cgroups";
 
-std::string slurp(fs::path const& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 unique_fd lock_folder(fs::path const& folder) {
   unique_fd fd(open((folder / lock_name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (fd && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -61,14 +54,14 @@ void kill_users_of(fs::path const& folder) {
   for (auto const& entry : fs::directory_iterator("/proc", ignored)) {
     auto const name = entry.path().filename().string();
     if (name.find_first_not_of("0123456789") == std::string::npos &&
-        slurp(entry.path() / "cmdline").find(needle) != std::string::npos) {
+        base::read_file_if_there((entry.path() / "cmdline").string()).find(needle) != std::string::npos) {
       kill(static_cast<pid_t>(std::stol(name)), SIGKILL);
     }
   }
 }
 
 void clean_folder(fs::path const& folder) {
-  std::istringstream groups(slurp(folder / cgroups_name));
+  std::istringstream groups(base::read_file_if_there((folder / cgroups_name).string()));
   for (std::string group; std::getline(groups, group);) {
     cgroup_manager::remove_tree(group);
   }
@@ -205,7 +198,7 @@ base::result<void> node::state::choose_runtime(image_root const& root) {
   }
   std::string why = "--runtime process was asked for";
   if (options.runtime != runtime_choice::process) {
-    auto const features = test_gvisor(options.runsc, probe_spec(folder, root));
+    auto features = test_gvisor(options.runsc, probe_spec(folder, root));
     if (features) {
       runtime = std::make_unique<gvisor_runtime>(executor, *find_program(options.runsc), std::move(*features), groups);
       return {};
@@ -411,7 +404,14 @@ node::~node() = default;
 
 base::result<void> node::start() {
   auto& s = *state_;
-  auto const yaml = s.options.images_file.empty() ? std::string(default_images_yaml()) : slurp(s.options.images_file);
+  std::string yaml(default_images_yaml());
+  if (!s.options.images_file.empty()) {
+    auto given = base::read_file(s.options.images_file.string());
+    if (!given) {
+      return given.error();
+    }
+    yaml = std::move(*given);
+  }
   auto catalogue = image_catalogue::parse(
       yaml, s.options.images_file.empty() ? "built-in images.yaml" : s.options.images_file.string());
   if (!catalogue) {

@@ -20,6 +20,8 @@ std::string fit(std::string_view utf8, std::size_t columns);
 /// Control characters and broken UTF-8 replaced, so that a text from the cluster cannot drive the terminal. Line breaks
 /// become spaces.
 std::string printable(std::string_view text);
+/// The printable text in double quotes: a name or an argument within a sentence.
+std::string in_quotes(std::string_view text);
 
 /// Left-aligned columns, three spaces between, the last one not padded. Rows shorter than the head are filled.
 std::string render_table(std::vector<std::string> const& head, std::vector<std::vector<std::string>> const& rows);

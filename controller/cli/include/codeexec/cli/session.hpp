@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/signal_set.hpp>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,6 +17,9 @@
 #include "codeexec/kube_client/client.hpp"
 
 namespace codeexec::cli {
+
+/// How long a single request may take.
+inline constexpr std::chrono::seconds answer_time{30};
 
 /// One invocation. Everything referred to outlives it. Thread: the executor of `tasks`.
 struct session {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,8 @@ class object {
 nlohmann::json const& at_path(nlohmann::json const& value, std::string_view dotted);
 /// The string at that path, or empty.
 std::string string_at(nlohmann::json const& value, std::string_view dotted);
+/// The integer at that path; none where there is something else or nothing.
+std::optional<std::int64_t> integer_at(nlohmann::json const& value, std::string_view dotted);
 /// The strings of the list at that path, without what is no string; none where there is no list.
 std::vector<std::string> strings_at(nlohmann::json const& value, std::string_view dotted);
 
