@@ -371,9 +371,9 @@ json encode_sandbox(SandboxStatus const& sandbox) {
 }
 
 template <class Decoded>
-std::variant<Decoded, decode_error> decoded_or(Decoded&& value, std::optional<decode_error>&& error) {
+std::variant<Decoded, decode_error> decoded_or(Decoded value, std::optional<decode_error> error) {
   if (error) return std::move(*error);
-  return std::move(value);
+  return value;
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace codeexec::async {
 namespace asio = boost::asio;
 
-shutdown_signals::shutdown_signals(asio::any_io_executor executor) : signals_(std::move(executor), SIGINT, SIGTERM) {}
+shutdown_signals::shutdown_signals(asio::any_io_executor const& executor) : signals_(executor, SIGINT, SIGTERM) {}
 
 asio::awaitable<int> shutdown_signals::next() {
   auto const [ec, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));

@@ -45,7 +45,7 @@ bool is_terminal(object const& pod) {
 
 /// One container of a Pod.
 struct kubelet::unit {
-  explicit unit(boost::asio::any_io_executor executor) : pull_timer(std::move(executor)) {}
+  explicit unit(boost::asio::any_io_executor const& executor) : pull_timer(executor) {}
 
   std::string name;
   std::shared_ptr<container_log> log;

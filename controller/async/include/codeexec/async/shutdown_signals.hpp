@@ -11,7 +11,7 @@ namespace codeexec::async {
 /// Thread: the executor's. Lifetime: until destruction; then the default handling is back.
 class shutdown_signals {
  public:
-  explicit shutdown_signals(boost::asio::any_io_executor executor);
+  explicit shutdown_signals(boost::asio::any_io_executor const& executor);
 
   /// The number of the next signal (one that came before the wait counts), or 0 when the task was cancelled. Callers
   /// stop in order after the first and leave at once after the second.
