@@ -77,8 +77,11 @@ struct child_plan {
       dup2(plan.errors < 0 ? 1 : plan.errors, 2) < 0) {
     fail_child(plan);
   }
-  if (null > 2) {
-    close(null);
+  // The API server's connections are among what was inherited, and not all are marked to be closed on exec: a pod must
+  // not hold them, nor keep one open that the server has ended.
+  auto const kept = static_cast<unsigned>(plan.failure);
+  if ((kept > 3 && close_range(3, kept - 1, 0) != 0) || close_range(kept + 1, ~0U, 0) != 0) {
+    fail_child(plan);
   }
   if (plan.working_folder != nullptr && chdir(plan.working_folder) != 0) {
     fail_child(plan);
