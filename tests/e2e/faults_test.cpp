@@ -79,10 +79,10 @@ json with(json rule, std::string const& verb, std::string const& resource, std::
   return rule;
 }
 
-/// What a run without any fault says, of what a user sees.
 /// More than a termination message holds, so that the log has to be read however soon the end is seen.
 constexpr int output_size = 6000;
 
+/// What a run without any fault says, of what a user sees.
 void expect_as_without_faults(json const& status, std::string const& what) {
   EXPECT_EQ(status.value("phase", ""), "Failed") << what << "\n" << status.dump(2);
   EXPECT_EQ(status.value("reason", ""), "NonZeroExit") << what << ": " << status.value("message", "");
@@ -111,8 +111,9 @@ std::string unsandboxed_config(std::filesystem::path const& folder) {
 
 class Faults : public ::testing::Test {
  protected:
-  void start_operator() {
-    operator_ = here.start_operator("operator", {"--config", config});
+  void start_operator(std::vector<std::string> flags = {}) {
+    flags.insert(flags.end(), {"--config", config});
+    operator_ = here.start_operator("operator", flags);
     auto const until = steady_clock::now() + patience;
     while (here.readiness("operator").empty() && !std::filesystem::exists(here.folder() / "operator.ready") &&
            steady_clock::now() < until) {
@@ -200,6 +201,102 @@ TEST_F(Faults, whatever_happens_to_lists_and_watches_the_end_is_the_same) {
       hits += rule["hits"].get<int>();
     EXPECT_GE(hits, 3) << report.dump(2);
     operator_->end(SIGTERM);
+  }
+}
+
+TEST_F(Faults, whatever_happens_to_the_lease_and_to_events_the_end_is_the_same) {
+  for (auto const& fault : call_faults()) {
+    SCOPED_TRACE(fault.name);
+    json rules = json::array();
+    for (char const* verb : {"get", "create", "update"})
+      rules.push_back(with(fault.rule, verb, "leases", ""));
+    rules.push_back(with(fault.rule, "create", "events", ""));
+    set_faults(here.api(), rules);
+    start_operator({"--leader-elect", "--leader-elect-lease-duration", "6s", "--leader-elect-renew-deadline", "5s",
+                    "--leader-elect-retry-period", "500ms", "--events", "all"});
+    workspace space(here.api());
+    ASSERT_TRUE(space.create("x", quick_program()));
+    expect_as_without_faults(space.wait_final("x", patience)["status"], fault.name);
+    EXPECT_EQ(space.wait_no_leftovers(60s), std::vector<std::string>());
+    auto const until = steady_clock::now() + patience;
+    auto const every_rule_was_met = [&] {
+      auto const report = faults_call(here.api(), kube::verb::get);
+      for (auto const& rule : report["rules"])
+        if (rule["hits"] == 0) return false;
+      return true;
+    };
+    while (!every_rule_was_met() && steady_clock::now() < until)
+      std::this_thread::sleep_for(50ms);
+    EXPECT_TRUE(every_rule_was_met()) << faults_call(here.api(), kube::verb::get)["rules"].dump(2);
+    auto const status = operator_->end(SIGTERM);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
+    // The next one makes it anew.
+    (void)here.api().send(kube::make_delete(kube::leases, "codeexec-system", "codeexec-controller", {}));
+  }
+}
+
+TEST_F(Faults, whatever_happens_to_the_command_line_its_user_sees_the_same) {
+  set_faults(here.api(), json::array());
+  start_operator();
+  auto const file = here.folder() / "program.sh";
+  std::ofstream(file) << quick_program()["code"].get<std::string>();
+  auto const cli = [&](workspace const& space, std::vector<std::string> arguments) {
+    program_options options;
+    options.env["KUBECONFIG"] = here.kubeconfig().string();
+    arguments.insert(arguments.begin(), CODEEXEC_BINARY_DIR "/bin/kubectl-codeexec");
+    arguments.insert(arguments.end(), {"-n", space.name()});
+    return run_program(arguments, options);
+  };
+  auto faults = call_faults();
+  for (auto& one : stream_faults())
+    faults.push_back(std::move(one));
+  for (auto const& fault : faults) {
+    SCOPED_TRACE(fault.name);
+    if (HasFailure()) break;  // what follows would wait in vain for what is missing
+    workspace space(here.api());
+    // Each kind of call that a command makes meets the fault once.
+    auto const disturb = [&](std::vector<std::pair<std::string, std::string>> const& calls) {
+      json rules = json::array();
+      for (auto const& [verb, resource] : calls) {
+        auto rule = with(fault.rule, verb, resource, space.name());
+        rule["agent"] = "kubectl-codeexec";
+        rules.push_back(std::move(rule));
+      }
+      set_faults(here.api(), rules);
+    };
+    disturb({{"create", "codeexecutions"},
+             {"watch", "codeexecutions"},
+             {"list", "codeexecutions"},
+             {"get", "codeexecutions"},
+             {"delete", "codeexecutions"},
+             {"list", "pods"},
+             {"watch", "pods"},
+             {"get", "pods/log"}});
+    auto const ran = cli(space, {"run", file.string()});
+    EXPECT_EQ(ran.exit_code, 3) << ran.err;
+    EXPECT_EQ(ran.out, std::string(output_size, 'x') + "\n") << ran.err;
+    EXPECT_NE(ran.err.find("err\n"), std::string::npos) << ran.err;
+    EXPECT_TRUE(space.wait_gone(kube::code_executions, "", 60s)) << ran.err;
+
+    ASSERT_TRUE(space.create("waits", bash("echo here; sleep 600")));
+    disturb({{"get", "codeexecutions"}});
+    auto const one = cli(space, {"get", "waits", "-o", "name"});
+    EXPECT_EQ(one.out, "codeexecution.codeexec.dev/waits\n") << one.err;
+    disturb({{"list", "codeexecutions"}});
+    auto const all = cli(space, {"get", "-o", "name"});
+    EXPECT_EQ(all.out, "codeexecution.codeexec.dev/waits\n") << all.err;
+    disturb({{"get", "codeexecutions"}, {"patch", "codeexecutions"}});
+    auto const cancelled = cli(space, {"cancel", "waits"});
+    EXPECT_EQ(cancelled.exit_code, 0) << cancelled.err;
+    EXPECT_EQ(space.wait_final("waits", patience)["status"].value("reason", ""), "Cancelled");
+    disturb({{"get", "codeexecutions"}, {"list", "pods"}, {"get", "pods/log"}});
+    auto const logs = cli(space, {"logs", "waits"});
+    EXPECT_EQ(logs.exit_code, 0) << logs.err;
+    disturb({{"delete", "codeexecutions"}, {"list", "codeexecutions"}, {"watch", "codeexecutions"}});
+    auto const removed = cli(space, {"delete", "waits"});
+    EXPECT_EQ(removed.exit_code, 0) << removed.err;
+    EXPECT_TRUE(space.wait_gone(kube::code_executions, "", 60s)) << removed.err;
+    EXPECT_EQ(space.wait_no_leftovers(60s), std::vector<std::string>());
   }
 }
 

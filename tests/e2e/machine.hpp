@@ -88,6 +88,7 @@ class machine {
   cluster& api() { return *cluster_; }
   program& local() { return *local_; }
   std::filesystem::path const& folder() const { return folder_; }
+  std::filesystem::path kubeconfig() const { return folder_ / "kubeconfig"; }
 
   /// An operator whose log and ready file are named after `name`.
   std::unique_ptr<program> start_operator(std::string const& name, std::vector<std::string> const& flags = {}) const {
@@ -106,7 +107,6 @@ class machine {
   }
 
  private:
-  std::filesystem::path kubeconfig() const { return folder_ / "kubeconfig"; }
   std::filesystem::path operator_kubeconfig() const { return folder_ / "operator.kubeconfig"; }
   std::filesystem::path ready_file(std::string const& name) const { return folder_ / (name + ".ready"); }
 

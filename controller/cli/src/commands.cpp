@@ -53,7 +53,7 @@ void tidy(nlohmann::json& object) {
 kube::task<kube::result<nlohmann::json>> fetch(session& in, std::string name) {
   auto request = kube::make_get(kube::code_executions, in.namespace_, name);
   auto const by = base::deadline::after(answer_time);
-  auto answer = co_await in.client.send(std::move(request), by);
+  auto answer = co_await send_patiently(in, std::move(request), by);
   if (!answer) co_return answer.error();
   auto object = kube::parse_answer(*answer);
   if (!object.is_object()) co_return kube::error(kube::error_kind::decode, "the answer is not a JSON object");
@@ -69,7 +69,10 @@ kube::task<kube::result<std::vector<nlohmann::json>>> fetch_all(session& in, std
   for (;;) {
     auto request = kube::make_list(kube::code_executions, ns, options);
     auto const by = base::deadline::after(answer_time);
-    auto body = co_await in.client.send(std::move(request), by);
+    // Between pages, Gone is an answer.
+    auto sending = options.continue_token.empty() ? send_patiently(in, std::move(request), by)
+                                                  : in.client.send(std::move(request), by);
+    auto body = co_await std::move(sending);
     if (!body) {
       if (body.error().is_gone() && !options.continue_token.empty() && restarts < 3) {
         // The pages took longer than the server remembers their moment.
@@ -176,7 +179,7 @@ kube::task<std::string> find_pod(session& in, std::string uid) {
   options.label_selector = std::string(api::labels::execution_uid) + "=" + uid;
   auto request = kube::make_list(kube::pods, in.namespace_, options);
   auto const by = base::deadline::after(answer_time);
-  auto body = co_await in.client.send(std::move(request), by);
+  auto body = co_await send_patiently(in, std::move(request), by);
   if (!body) co_return std::string();
   auto page = kube::decode_list(*body);
   if (!page || page->items.empty()) co_return std::string();
@@ -355,7 +358,12 @@ kube::task<int> remove(session& in, delete_options options) {
     kube::delete_options how;
     auto request = kube::make_delete(kube::code_executions, in.namespace_, name, how);
     auto const by = base::deadline::after(answer_time);
-    auto answer = co_await in.client.send(std::move(request), by);
+    bool repeated = false;
+    auto answer = co_await send_patiently(in, std::move(request), by, &repeated);
+    if (!answer && answer.error().is_not_found() && repeated) {
+      // The first try did it, and its answer was lost.
+      answer = std::string("{}");
+    }
     if (!answer) {
       code = failed(in, answer.error(), "delete", name);
       continue;
@@ -397,7 +405,7 @@ kube::task<int> cancel(session& in, cancel_options options) {
     auto request = kube::make_patch(kube::code_executions, in.namespace_, name, kube::patch_type::merge,
                                     R"({"spec":{"cancel":true}})", field_manager);
     auto const by = base::deadline::after(answer_time);
-    auto answer = co_await in.client.send(std::move(request), by);
+    auto answer = co_await send_patiently(in, std::move(request), by);
     if (!answer) {
       code = failed(in, answer.error(), "cancel", name);
       continue;

@@ -8,6 +8,7 @@
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/names.hpp"
 #include "codeexec/async/deadline.hpp"
+#include "codeexec/base/backoff.hpp"
 #include "codeexec/cli/exit_code.hpp"
 #include "codeexec/cli/follower.hpp"
 #include "codeexec/cli/manifest.hpp"
@@ -102,9 +103,12 @@ class run_command {
 
   kube::task<void> create() {
     auto const prefix = metadata_text(wanted_, "generateName");
+    base::backoff pause(200ms, 2s);
+    // The request has been sent with this name before, and may still be on its way.
+    bool repeated = false;
     for (int tries = 0;; ++tries) {
       // The server could complete the name too, but then nobody would know it where the answer is lost.
-      if (!named_) {
+      if (!named_ && !repeated) {
         name_ = prefix.empty() ? generate_name(options_.file, in_.random) : complete_name(prefix, in_.random);
       }
       wanted_["metadata"]["name"] = name_;
@@ -115,15 +119,25 @@ class run_command {
       request.target += "&fieldValidation=Strict";
       auto const by = base::deadline::after(answer_time);
       auto answer = co_await in_.client.send(std::move(request), by);
-      if (!answer && answer.error().is_already_exists() && !named_ && tries < 3) continue;
-      auto const unknown =
-          !answer && (answer.error().kind() == kube::error_kind::connection || answer.error().is_timeout());
+      if (answer && kube::parse_answer(*answer).is_discarded()) {
+        answer = kube::error(kube::error_kind::decode, "the answer to the creation is no JSON");
+      }
+      bool const taken = !answer && answer.error().is_already_exists();
+      if (taken && !named_ && !repeated && tries < 3) continue;
+      auto const unknown = !answer && (may_pass(answer.error()) || (taken && repeated));
       if (unknown && !named_) {
         // Nobody else chooses this name: if it is there, it was made by the request whose answer was lost.
         auto look = kube::make_get(kube::code_executions, in_.namespace_, name_);
         auto const look_by = base::deadline::after(answer_time);
-        auto found = co_await in_.client.send(std::move(look), look_by);
-        if (found) answer = std::move(found);
+        auto found = co_await send_patiently(in_, std::move(look), look_by);
+        if (found) {
+          answer = std::move(found);
+        } else if (found.error().is_not_found() && tries < 3) {
+          repeated = true;
+          auto const wait = pause.next(in_.random);
+          auto const waited = co_await async::sleep_for(wait);
+          if (waited) continue;
+        }
       }
       if (!answer) {
         create_error_ = answer.error();
@@ -287,7 +301,8 @@ class run_command {
     how.uid = uid_;
     auto request = kube::make_delete(kube::code_executions, in_.namespace_, name_, how);
     auto const by = base::deadline::after(farewell_time);
-    auto answer = co_await in_.client.send(std::move(request), by);
+    auto answer = co_await send_patiently(in_, std::move(request), by);
+    // A conflict that stays: the name is somebody else's by now.
     if (answer || answer.error().is_not_found() || answer.error().is_conflict()) co_return std::string();
     co_return "could not delete " + name_ + " (" + printable(answer.error().message()) +
         "); do it with: " + in_.program + " delete -n " + in_.namespace_ + " " + name_;
@@ -297,7 +312,7 @@ class run_command {
     auto request = kube::make_patch(kube::code_executions, in_.namespace_, name_, kube::patch_type::merge,
                                     R"({"spec":{"cancel":true}})", field_manager);
     auto const by = base::deadline::after(farewell_time);
-    auto answer = co_await in_.client.send(std::move(request), by);
+    auto answer = co_await send_patiently(in_, std::move(request), by);
     if (answer || answer.error().is_not_found()) co_return std::string();
     co_return "could not cancel " + name_ + " (" + printable(answer.error().message()) +
         "); do it with: " + in_.program + " cancel -n " + in_.namespace_ + " " + name_;

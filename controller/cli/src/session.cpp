@@ -5,7 +5,38 @@
 #include <csignal>
 #include <utility>
 
+#include "codeexec/async/deadline.hpp"
+#include "codeexec/base/backoff.hpp"
+#include "codeexec/kube_core/json.hpp"
+
 namespace codeexec::cli {
+
+using namespace std::chrono_literals;
+
+bool may_pass(kube::error const& e) {
+  bool const other_object = e.is_conflict() && e.message().find("Precondition failed") != std::string::npos;
+  bool const unreachable = e.kind() == kube::error_kind::connect || e.kind() == kube::error_kind::tls;
+  return (e.is_retryable() || e.is_gone()) && !e.is_already_exists() && !other_object && !unreachable;
+}
+
+kube::task<kube::result<std::string>> send_patiently(session& in, kube::request request, base::deadline by,
+                                                     bool* repeated) {
+  constexpr int most_tries = 4;
+  base::backoff pause(200ms, 2s);
+  for (int tries = 1;; ++tries) {
+    auto copy = request;
+    auto answer = co_await in.client.send(std::move(copy), by);
+    if (answer && kube::parse_answer(*answer).is_discarded()) {
+      answer = kube::error(kube::error_kind::decode, "the answer is no JSON");
+    }
+    if (answer || tries == most_tries || !may_pass(answer.error())) co_return answer;
+    auto const wait = pause.next(in.random);
+    if (base::deadline::after(wait).at() >= by.at()) co_return answer;
+    auto const waited = co_await async::sleep_for(wait);
+    if (!waited) co_return answer;
+    if (repeated != nullptr) *repeated = true;
+  }
+}
 
 int report(session& in, kube::error const& e, std::string verb, std::string name) {
   attempt what;

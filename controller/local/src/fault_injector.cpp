@@ -272,8 +272,10 @@ asio::awaitable<void> fault_injector::handle(net::server_request request, net::e
   }
   query const options =
       query::parse(question == std::string::npos ? std::string() : request.target.substr(question + 1));
-  bool const stream = request.method == verb::get && (resource->subresource == "log" || options.flag("watch"));
-  bool refuse = found->kind == fault_kind::status || (found->kind == fault_kind::expire && !stream);
+  bool const log = request.method == verb::get && resource->subresource == "log";
+  bool const watch = request.method == verb::get && !log && options.flag("watch");
+  bool const stream = log || watch;
+  bool refuse = found->kind == fault_kind::status || (found->kind == fault_kind::expire && !watch);
   bool const at_once = !stream && (found->kind == fault_kind::reset || found->kind == fault_kind::cut ||
                                    found->kind == fault_kind::end || found->kind == fault_kind::silence);
   if (found->kind == fault_kind::delay || (at_once && found->kind == fault_kind::silence)) {

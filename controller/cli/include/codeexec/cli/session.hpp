@@ -35,6 +35,15 @@ struct session {
   bool quiet = false;
 };
 
+/// May the same request meet a better answer in a moment? Not where nobody listens: a person waits for the answer.
+bool may_pass(kube::error const& e);
+
+/// Sends what may be sent twice without harm (a read, a deletion, the same patch), and again after what passes (a busy
+/// server, a broken connection, a conflict), a few times and until `by`. `repeated` becomes true where that was done: an earlier try may have done
+/// the deed. Lifetime: `in` and `repeated` outlive it.
+kube::task<kube::result<std::string>> send_patiently(session& in, kube::request request, base::deadline by,
+                                                     bool* repeated = nullptr);
+
 /// Prints "error: ..." for a failed request; the exit code that `run` gives it.
 int report(session& in, kube::error const& e, std::string verb, std::string name);
 
