@@ -204,6 +204,7 @@ class rest_client::impl {
     std::string name;
     request_kind kind;
     credential proof;
+    bool has_proof = false;
     bool refreshed = false;
     retry_schedule schedule;
     std::chrono::steady_clock::time_point sent_at;
@@ -211,6 +212,8 @@ class rest_client::impl {
   using call_ptr = std::shared_ptr<call_state>;
 
   static task<result<void>> wait_turn(std::shared_ptr<impl> self, base::deadline by);
+  /// Before each try: credentials where the call has none yet, its turn where it has to wait for one, the TLS settings.
+  static task<result<void>> get_ready(std::shared_ptr<impl> self, call_ptr call, bool takes_turn, base::deadline by);
   static task<result<bool>> shall_repeat(std::shared_ptr<impl> self, call_ptr call, int status,
                                          std::optional<std::chrono::seconds> wait, base::deadline by);
   void observe(call_state const& call, int status);
@@ -281,21 +284,31 @@ task<result<void>> rest_client::impl::log_in(std::shared_ptr<impl> self, base::d
   co_return result<void>();
 }
 
+task<result<void>> rest_client::impl::get_ready(std::shared_ptr<impl> self, call_ptr call, bool takes_turn,
+                                                base::deadline by) {
+  if (!call->has_proof) {
+    auto proof = co_await self->credentials_->current(by);
+    if (!proof) co_return proof.error().in(call->name);
+    call->proof = std::move(*proof);
+    call->has_proof = true;
+  }
+  if (takes_turn) {
+    auto turn = co_await wait_turn(self, by);
+    if (!turn) co_return turn.error().in(call->name);
+  }
+  auto usable = self->refresh_tls(call->proof);
+  if (!usable) co_return usable.error().in(call->name);
+  co_return result<void>();
+}
+
 task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, request r, base::deadline until) {
   auto const call = std::make_shared<call_state>(describe_call(r), kind_of(r, false), self->options_.max_tries);
   auto const by = until.min(base::deadline::after(self->options_.call_timeout));
-  auto proof = co_await self->credentials_->current(by);
-  if (!proof) co_return proof.error().in(call->name);
-  call->proof = std::move(*proof);
   auto const body = r.body.empty() ? nullptr : std::make_shared<std::string const>(std::move(r.body));
 
   for (;;) {
-    if (!bypasses_limit(r)) {
-      auto turn = co_await wait_turn(self, by);
-      if (!turn) co_return turn.error().in(call->name);
-    }
-    auto usable = self->refresh_tls(call->proof);
-    if (!usable) co_return usable.error().in(call->name);
+    auto ready = co_await get_ready(self, call, !bypasses_limit(r), by);
+    if (!ready) co_return ready.error();
     auto wire = self->to_wire(r, body, call->proof.authorization);
     wire.accept_gzip = self->options_.compression && r.method == verb::get;
     call->sent_at = std::chrono::steady_clock::now();
@@ -318,18 +331,11 @@ task<result<std::unique_ptr<net::response_stream>>> rest_client::impl::open(std:
   bool const is_watch = r.subresource.empty();
   auto const call = std::make_shared<call_state>(describe_call(r), kind_of(r, is_watch), self->options_.max_tries);
   auto const by = until.min(base::deadline::after(self->options_.call_timeout));
-  auto proof = co_await self->credentials_->current(by);
-  if (!proof) co_return proof.error().in(call->name);
-  call->proof = std::move(*proof);
   auto const body = r.body.empty() ? nullptr : std::make_shared<std::string const>(std::move(r.body));
 
   for (;;) {
-    if (!is_watch && !bypasses_limit(r)) {
-      auto turn = co_await wait_turn(self, by);
-      if (!turn) co_return turn.error().in(call->name);
-    }
-    auto usable = self->refresh_tls(call->proof);
-    if (!usable) co_return usable.error().in(call->name);
+    auto ready = co_await get_ready(self, call, !is_watch && !bypasses_limit(r), by);
+    if (!ready) co_return ready.error();
     auto wire = self->to_wire(r, body, call->proof.authorization);
     call->sent_at = std::chrono::steady_clock::now();
     auto answer = co_await self->http_.open(std::move(wire), by);

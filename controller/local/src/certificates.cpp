@@ -18,6 +18,7 @@
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/base/file.hpp"
+#include "codeexec/net/openssl_handles.hpp"
 
 namespace codeexec::local {
 namespace {
@@ -28,17 +29,10 @@ constexpr long day = 24L * 60 * 60;
 constexpr long authority_days = 3650;
 constexpr long server_days = 365;
 
-template <auto Free>
-struct freed_by {
-  template <class T>
-  void operator()(T* value) const {
-    Free(value);
-  }
-};
-using key_ptr = std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>>;
-using certificate_ptr = std::unique_ptr<X509, freed_by<X509_free>>;
-using bio_ptr = std::unique_ptr<BIO, freed_by<BIO_free_all>>;
-using extension_ptr = std::unique_ptr<X509_EXTENSION, freed_by<X509_EXTENSION_free>>;
+using net::bio_ptr;
+using net::certificate_ptr;
+using net::extension_ptr;
+using net::key_ptr;
 
 /// OpenSSL's last word. Its queue is emptied: the next call starts clean.
 base::error failure(std::string const& doing) {

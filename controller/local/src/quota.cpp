@@ -22,44 +22,43 @@ bool is_memory(std::string_view resource) {
   return resource.ends_with("memory") || resource.ends_with("storage");
 }
 
-/// Sum over the containers, or the largest init container where that is more.
-std::int64_t pod_total(json const& spec, std::string const& list, std::string const& resource) {
-  std::int64_t sum = 0;
-  std::int64_t largest_init = 0;
+/// Calls `visit(container, its resources.<list>, is_init)`.
+template <class Visit>
+void for_each_container(json const& spec, std::string const& list, Visit visit) {
   for (char const* kind : {"containers", "initContainers"}) {
     json const& some = at_path(spec, kind);
     if (!some.is_array()) {
       continue;
     }
     for (json const& container : some) {
-      json const& wanted = at_path(container, "resources." + list);
-      auto const found = wanted.is_object() ? wanted.find(resource) : wanted.end();
-      std::int64_t const amount = wanted.is_object() && found != wanted.end() ? quantity_of(*found) : 0;
-      if (std::string_view(kind) == "containers") {
-        sum += amount;
-      } else {
-        largest_init = std::max(largest_init, amount);
-      }
+      visit(container, at_path(container, "resources." + list), std::string_view(kind) == "initContainers");
     }
   }
+}
+
+/// Sum over the containers, or the largest init container where that is more.
+std::int64_t pod_total(json const& spec, std::string const& list, std::string const& resource) {
+  std::int64_t sum = 0;
+  std::int64_t largest_init = 0;
+  for_each_container(spec, list, [&](json const&, json const& wanted, bool is_init) {
+    std::int64_t const amount = wanted.contains(resource) ? quantity_of(wanted.at(resource)) : 0;
+    if (is_init) {
+      largest_init = std::max(largest_init, amount);
+    } else {
+      sum += amount;
+    }
+  });
   return std::max(sum, largest_init);
 }
 
 /// Containers that a quota on `list`.`resource` covers, and that do not say how much they want.
 std::string silent_containers(json const& spec, std::string const& list, std::string const& resource) {
   std::set<std::string> out;
-  for (char const* kind : {"containers", "initContainers"}) {
-    json const& some = at_path(spec, kind);
-    if (!some.is_array()) {
-      continue;
+  for_each_container(spec, list, [&](json const& container, json const& wanted, bool) {
+    if (!wanted.contains(resource)) {
+      out.insert(string_at(container, "name"));
     }
-    for (json const& container : some) {
-      json const& wanted = at_path(container, "resources." + list);
-      if (!wanted.is_object() || !wanted.contains(resource)) {
-        out.insert(string_at(container, "name"));
-      }
-    }
-  }
+  });
   std::string joined;
   for (std::string const& name : out) {
     joined += (joined.empty() ? "" : ",") + name;

@@ -127,6 +127,9 @@ struct api_server::state {
   // Answers
   json shown(target const& t, json value) const;
   reply object_reply(target const& t, int status, object const& what) const;
+  /// The answer to a write, with everything that was warned of on the way; `before`: what stood there, null: nothing.
+  reply write_reply(target const& t, int status, result<object> const& written, json const* before,
+                    std::vector<std::string>& warned) const;
   reply list_reply(target const& t, std::vector<object> const& items, json list_metadata) const;
   std::string list_item(target const& t, object const& item) const;
 

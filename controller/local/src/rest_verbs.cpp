@@ -222,6 +222,18 @@ reply api_server::state::list(target const& t) {
 
 // Writing ---------------------------------------------------------------------------------------------------------
 
+reply api_server::state::write_reply(target const& t, int status, result<object> const& written, json const* before,
+                                     std::vector<std::string>& warned) const {
+  reply out = written ? object_reply(t, status, *written) : reply::of(written.error());
+  if (written) {
+    warn_of(t, **written, before, warned);
+  }
+  for (auto& one : warnings(warned)) {
+    out.headers.push_back(std::move(one));
+  }
+  return out;
+}
+
 reply api_server::state::create(target const& t, server_request const& request) {
   auto const dry = dry_run(t, "CreateOptions");
   if (!dry) {
@@ -238,14 +250,7 @@ reply api_server::state::create(target const& t, server_request const& request) 
   create_options options;
   options.dry_run = *dry;
   auto const made = objects.create(t.type->id(), std::move(*value), options);
-  reply out = made ? object_reply(t, 201, *made) : reply::of(made.error());
-  if (made) {
-    warn_of(t, **made, nullptr, warned);
-  }
-  for (auto& one : warnings(warned)) {
-    out.headers.push_back(std::move(one));
-  }
-  return out;
+  return write_reply(t, 201, made, nullptr, warned);
 }
 
 reply api_server::state::replace(target const& t, server_request const& request) {
@@ -278,14 +283,7 @@ reply api_server::state::replace(target const& t, server_request const& request)
                      : t.path.subresource == "finalize" ? part::all
                                                         : part::object;
   auto const written = objects.update(t.type->id(), std::move(value), which, options);
-  reply out = written ? object_reply(t, 200, *written) : reply::of(written.error());
-  if (written && before) {
-    warn_of(t, **written, &*before, warned);
-  }
-  for (auto& one : warnings(warned)) {
-    out.headers.push_back(std::move(one));
-  }
-  return out;
+  return write_reply(t, 200, written, before ? &*before : nullptr, warned);
 }
 
 reply api_server::state::patch(target const& t, server_request const& request) {
@@ -339,14 +337,7 @@ reply api_server::state::patch(target const& t, server_request const& request) {
   options.dry_run = *dry;
   auto const written = objects.update(t.type->id(), std::move(value),
                                       t.path.subresource == "status" ? part::status : part::object, options);
-  reply out = written ? object_reply(t, 200, *written) : reply::of(written.error());
-  if (written) {
-    warn_of(t, **written, &**current, warned);
-  }
-  for (auto& one : warnings(warned)) {
-    out.headers.push_back(std::move(one));
-  }
-  return out;
+  return write_reply(t, 200, written, &**current, warned);
 }
 
 reply api_server::state::apply(target const& t, server_request const& request, bool dry) {
@@ -410,26 +401,17 @@ reply api_server::state::apply(target const& t, server_request const& request, b
   if (auto const refusal = escalates(t, *merged)) {
     return reply::of(*refusal);
   }
-  reply out;
   if (!live) {
     create_options options;
     options.dry_run = dry;
     auto const made = objects.create(t.type->id(), std::move(*merged), options);
-    out = made ? object_reply(t, 201, *made) : reply::of(made.error());
-    if (made) {
-      warn_of(t, **made, nullptr, warned);
-    }
-  } else {
-    update_options options;
-    options.dry_run = dry;
-    auto const written = objects.update(t.type->id(), std::move(*merged),
-                                        t.path.subresource == "status" ? part::status : part::object, options);
-    out = written ? object_reply(t, 200, *written) : reply::of(written.error());
+    return write_reply(t, 201, made, nullptr, warned);
   }
-  for (auto& one : warnings(warned)) {
-    out.headers.push_back(std::move(one));
-  }
-  return out;
+  update_options options;
+  options.dry_run = dry;
+  auto const written = objects.update(t.type->id(), std::move(*merged),
+                                      t.path.subresource == "status" ? part::status : part::object, options);
+  return write_reply(t, 200, written, &*live, warned);
 }
 
 // Deleting --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 #include "codeexec/testing/test_pki.hpp"
 
-#include <memory>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -8,20 +7,15 @@
 #include <openssl/x509v3.h>
 #include <stdexcept>
 
+#include "codeexec/net/openssl_handles.hpp"
+
 namespace codeexec::testing {
 namespace {
 
-template <auto Free>
-struct freed_by {
-  template <class T>
-  void operator()(T* value) const {
-    Free(value);
-  }
-};
-using key_ptr = std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>>;
-using certificate_ptr = std::unique_ptr<X509, freed_by<X509_free>>;
-using bio_ptr = std::unique_ptr<BIO, freed_by<BIO_free_all>>;
-using extension_ptr = std::unique_ptr<X509_EXTENSION, freed_by<X509_EXTENSION_free>>;
+using net::bio_ptr;
+using net::certificate_ptr;
+using net::extension_ptr;
+using net::key_ptr;
 
 void check(bool ok, char const* what) {
   if (!ok) throw std::runtime_error(std::string("test certificates: ") + what);
