@@ -39,8 +39,8 @@ struct session {
 bool may_pass(kube::error const& e);
 
 /// Sends what may be sent twice without harm (a read, a deletion, the same patch), and again after what passes (a busy
-/// server, a broken connection, a conflict), a few times and until `by`. `repeated` becomes true where that was done: an earlier try may have done
-/// the deed. Lifetime: `in` and `repeated` outlive it.
+/// server, a broken connection, a conflict), a few times and until `by`. `repeated` becomes true where that was done:
+/// an earlier try may have done the deed. Lifetime: `in` and `repeated` outlive it.
 kube::task<kube::result<std::string>> send_patiently(session& in, kube::request request, base::deadline by,
                                                      bool* repeated = nullptr);
 
