@@ -589,6 +589,17 @@ core.ResourceQuotaSpec: How much a namespace may hold and use.
 core.ResourceQuotaStatus: How much a namespace holds and uses.
   hard 0 mq: At most.
   used 0 mq: Now.
+core.LimitRange: How large the pods of a namespace may be, each by itself.
+  spec 2 @LimitRangeSpec: How large.
+core.LimitRangeSpec: How large pods and containers may be.
+  limits 1 [@LimitRangeItem]!: One entry for each type.
+core.LimitRangeItem: Bounds of one type of thing.
+  type 1 s!: Container, Pod or PersistentVolumeClaim. Here, Container is honoured.
+  max 2 mq: At most, by resource.
+  min 3 mq: At least, by resource.
+  default 4 mq: The limit of who names none. Not filled in here.
+  defaultRequest 5 mq: The request of who names none. Not filled in here.
+  maxLimitRequestRatio 6 mq: How many times its request a limit may be. Not checked here.
 
 authorization.SelfSubjectAccessReview: Asks whether one may do something.
   spec 2 @SelfSubjectAccessReviewSpec!: What.

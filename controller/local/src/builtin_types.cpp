@@ -429,6 +429,9 @@ void add_builtin_types(store& objects) {
   t.returns_deleted = true;
   objects.add_type(t, std::make_unique<resource_quota_strategy>());
 
+  objects.add_type(make(kube::resource{"", "v1", "limitranges", "LimitRange", true}, {"limits"}),
+                   std::make_unique<strategy>());
+
   constexpr char const* rbac = "rbac.authorization.k8s.io";
   for (kube::resource const& id : {kube::resource{rbac, "v1", "roles", "Role", true},
                                    kube::resource{rbac, "v1", "rolebindings", "RoleBinding", true},
