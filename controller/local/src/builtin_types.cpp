@@ -6,6 +6,7 @@
 #include "codeexec/base/text.hpp"
 #include "codeexec/local/names.hpp"
 
+#include "network_policy.hpp"
 #include "pod_spec.hpp"
 
 namespace codeexec::local {
@@ -439,9 +440,9 @@ void add_builtin_types(store& objects) {
                                    kube::resource{rbac, "v1", "clusterrolebindings", "ClusterRoleBinding", false}}) {
     objects.add_type(make(id), std::make_unique<rbac_strategy>());
   }
-  t = make(kube::resource{"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true}, {"netpol"});
+  t = make(kube::network_policies, {"netpol"});
   t.has_generation = true;
-  objects.add_type(t, std::make_unique<strategy>());
+  objects.add_type(t, std::make_unique<network_policy_strategy>());
 }
 
 void add_default_namespaces(store& objects) {
