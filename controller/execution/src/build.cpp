@@ -138,8 +138,10 @@ json volumes(std::string const& name, input const& in, job_parts const& parts, c
   json all = json::array();
   all.push_back({{"name", "runner"},
                  {"configMap", {{"name", parts.runner_config_map}, {"defaultMode", 0555}, {"optional", false}}}});
-  all.push_back({{"name", "input"},
-                 {"configMap", {{"name", name}, {"defaultMode", 0444}, {"items", items}, {"optional", false}}}});
+  all.push_back(
+      {{"name", "input"},
+       {"configMap",
+        {{"name", input_name(name, parts.token)}, {"defaultMode", 0444}, {"items", items}, {"optional", false}}}});
   all.push_back({{"name", "workspace"}, {"emptyDir", {{"sizeLimit", with.workspace_size_limit}}}});
   all.push_back({{"name", "tmp"}, {"emptyDir", {{"sizeLimit", with.tmp_size_limit}}}});
   return all;
@@ -221,6 +223,10 @@ base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config c
 std::string child_name(api::ObjectMeta const& execution) {
   constexpr std::size_t pod_suffix = 6;  // "-" and five characters
   return kube::child_name(execution.name, execution.uid, kube::max_label_length - pod_suffix);
+}
+
+std::string input_name(std::string_view job_name, std::string_view token) {
+  return text(job_name) + "-" + base::sha256_hex(token).substr(0, 8);
 }
 
 std::string without_expansion(std::string_view plain) {
@@ -324,14 +330,15 @@ json make_job(api::CodeExecution const& execution, resolved_spec const& resolved
         {"template", {{"metadata", {{"labels", pod_labels}}}, {"spec", pod_spec(name, resolved, in, parts, with)}}}}}};
 }
 
-json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid) {
+json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid,
+                           std::string_view token) {
   std::string const name = child_name(execution.metadata);
   json annotations = json::object();
   annotations[text(input_annotation)] = in.sha256;
   json object = {{"apiVersion", "v1"},
                  {"kind", "ConfigMap"},
                  {"metadata",
-                  {{"name", name},
+                  {{"name", input_name(name, token)},
                    {"namespace", execution.metadata.namespace_},
                    {"labels", labels(execution)},
                    {"annotations", annotations},

@@ -14,6 +14,8 @@ using std::chrono::milliseconds;
 
 /// A container's log may end a little after its state says so; a result that is announced is worth this wait.
 constexpr auto log_patience = 10s;
+/// The way to a node's logs (its kubelet, a tunnel) comes back after a restart; the output is still there.
+constexpr auto log_outage_patience = 60s;
 /// The kubelet says why a container was killed 1 to 2 s after the runner's own report.
 constexpr auto kill_reason_patience = 3s;
 /// Watches of Jobs and Pods are two: news of one may come before older news of the other.
@@ -123,6 +125,38 @@ class decider {
     plan_.requeue_after.reset();
   }
 
+  /// What was decided about an execution whose code never started, while its pod is being stopped: it stands in the
+  /// status, so that whoever takes over ends it so.
+  std::optional<conclusion> verdict() const {
+    auto const& status = o_.object.status;
+    bool const waits = status.reason == api::reasons::queued || status.reason == api::reasons::suspended ||
+                       status.reason == api::reasons::scheduling || status.reason == api::reasons::pulling_image ||
+                       status.reason == api::reasons::starting;
+    bool const pending = status.phase == api::phases::pending && !status.reason.empty();
+    if (!pending || waits || status.jobName.empty()) return std::nullopt;
+    return conclusion{status.reason, status.message, std::nullopt, false};
+  }
+
+  /// Ends an execution whose code has not started: only once it cannot start any more. The API server may know of a
+  /// start that no watch has shown yet, and a pod starts whenever it can until it is gone.
+  void give_up(conclusion const& end) {
+    if (!job_known()) {
+      finish(end);
+      return;
+    }
+    if (!cancelled() && !verdict()) {
+      plan_.status = make_progress_status(o_, api::phases::pending, end.reason, end.message, now_);
+      return;
+    }
+    stop_pod();
+  }
+
+  void stop_pod() {
+    bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
+    if (job_there() && !asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
+    look_again_in(1s);
+  }
+
   /// Shows a state that is not final: written once it has lasted, so that what is over within a second costs no write.
   void show(std::string_view phase, std::string_view reason, std::string const& message, bool at_once = false) {
     auto const& current = o_.object.status;
@@ -195,11 +229,17 @@ class decider {
   // --- on the way --------------------------------------------------------------------------------------------------
 
   void go_on() {
-    if (!job_known()) {
+    // A pod that has outlived its Job still tells how it ended.
+    bool const only_pod_left = o_.known.job_ruled_out && o_.pod;
+    if (!job_known() && !only_pod_left) {
       start();
       return;
     }
     if (conclude()) return;
+    if (verdict()) {
+      stop_pod();
+      return;
+    }
     if (cancelled()) {
       stop_for_cancel();
       return;
@@ -224,12 +264,27 @@ class decider {
         act(find_job{});
         return;
       }
-      finish({api::reasons::cancelled, "Cancelled before it was started (spec.cancel).", std::nullopt, false});
+      // A predecessor may have deleted the Job already, and left the pod to end.
+      bool const may_have_run = ours() && !o_.known.claimed;
+      if (may_have_run && !o_.known.pod_ruled_out) {
+        act(find_pod{});
+        return;
+      }
+      finish({api::reasons::cancelled,
+              may_have_run
+                  ? "Cancelled (spec.cancel). The operator was restarted meanwhile: had the code been started, "
+                    "what it wrote is lost."
+                  : "Cancelled before it was started (spec.cancel).",
+              std::nullopt, false});
       return;
     }
     if (!status.jobName.empty()) {
       if (!o_.known.job_ruled_out) {
         act(find_job{});
+      } else if (!o_.known.pod_ruled_out) {
+        act(find_pod{});
+      } else if (auto const end = verdict()) {
+        finish(*end);
       } else {
         finish(
             {api::reasons::output_lost,
@@ -277,20 +332,20 @@ class decider {
     if (!o_.known.refused) return false;
     auto const& why = *o_.known.refused;
     if (why.what == refusal::kind::invalid) {
-      finish({api::reasons::invalid_spec, "The API server refuses what the spec asks for: " + why.message, std::nullopt,
-              false});
+      give_up({api::reasons::invalid_spec, "The API server refuses what the spec asks for: " + why.message,
+               std::nullopt, false});
       return true;
     }
     if (why.what == refusal::kind::name_taken) {
-      finish({api::reasons::internal_error, why.message, std::nullopt, false});
+      give_up({api::reasons::internal_error, why.message, std::nullopt, false});
       return true;
     }
     if (startup_over()) {
       bool const quota = why.what == refusal::kind::quota;
-      finish({quota ? api::reasons::quota_exceeded : api::reasons::internal_error,
-              "Waited " + seconds_text(o_.resolved->startup_timeout) +
-                  " (spec.startupTimeoutSeconds) in vain: " + why.message,
-              std::nullopt, false});
+      give_up({quota ? api::reasons::quota_exceeded : api::reasons::internal_error,
+               "Waited " + seconds_text(o_.resolved->startup_timeout) +
+                   " (spec.startupTimeoutSeconds) in vain: " + why.message,
+               std::nullopt, false});
       return true;
     }
     if (elapsed(why.at, refusal_interval)) return false;
@@ -306,9 +361,9 @@ class decider {
     auto const& annotations = o_.job->metadata.annotations;
     auto const promised = annotations.find(std::string(input_annotation));
     if (!in || (promised != annotations.end() && promised->second != in->sha256)) {
-      finish({api::reasons::internal_error,
-              "The input is not what the Job was made for; the code was not started. Create a new CodeExecution.",
-              std::nullopt, false});
+      give_up({api::reasons::internal_error,
+               "The input is not what the Job was made for; the code was not started. Create a new CodeExecution.",
+               std::nullopt, false});
       return false;
     }
     // The claim shows that the execution had not ended when it was made. Where there is none, or much may have happened
@@ -318,7 +373,8 @@ class decider {
                                 *o_.known.job_created - *o_.known.claimed < claim_memory;
     if (!claim_is_fresh && !o_.known.confirmed) act(confirm_unfinished{});
     std::string const sha256 = in->sha256;
-    if (plan_.actions.empty()) act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid), sha256});
+    if (plan_.actions.empty())
+      act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid, token()), sha256});
     return true;
   }
 
@@ -326,14 +382,12 @@ class decider {
 
   void stop_for_cancel() {
     if (!code_may_have_run()) {
-      finish({api::reasons::cancelled, "Cancelled before the code was started (spec.cancel).", std::nullopt, false});
+      stop_pod();
       return;
     }
     // Whoever follows the log gets what was written so far, and the runner's report.
     if (running() && o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
-    bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
-    if (job_there() && !asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
-    look_again_in(1s);
+    stop_pod();
   }
 
   // --- waiting for the code to start -------------------------------------------------------------------------------
@@ -391,14 +445,14 @@ class decider {
     }
 
     if (hopeless) {
-      finish({failure, hopeless_text(failure, message), std::nullopt, false});
+      give_up({failure, hopeless_text(failure, message), std::nullopt, false});
       return;
     }
     if (startup_over() || deadline_exceeded()) {
-      finish({failure,
-              "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
-                  " (spec.startupTimeoutSeconds) had passed. Waited for: " + message,
-              std::nullopt, false});
+      give_up({failure,
+               "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
+                   " (spec.startupTimeoutSeconds) had passed. Waited for: " + message,
+               std::nullopt, false});
       return;
     }
     look_again_at(o_.known.accepted + o_.resolved->startup_timeout);
@@ -516,11 +570,20 @@ class decider {
   bool await_log() {
     switch (o_.log.state) {
       case log_state::progress::following:
-        return await_follower();
+        if (await_follower()) return true;
+        // A follower that hangs must not cost the output.
+        if (o_.log.read_anew || !o_.pod || o_.pod_gone) return false;
+        act(read_log{o_.pod->metadata.name});
+        return true;
       case log_state::progress::none:
       case log_state::progress::broken:
         if (!o_.pod || o_.pod_gone) return false;
-        act(read_log{o_.pod->metadata.name});
+        if (o_.log.broken > 0 && elapsed(o_.known.end_seen.value_or(now_), log_outage_patience)) return false;
+        if (now_ < o_.log.not_before) {
+          look_again_at(o_.log.not_before);
+        } else {
+          act(read_log{o_.pod->metadata.name});
+        }
         return true;
       case log_state::progress::ended:
       case log_state::progress::failed:
@@ -532,8 +595,9 @@ class decider {
   /// A follower gets to the log's end soon after the container's, or never.
   bool await_follower() {
     auto const since = o_.known.end_seen.value_or(now_);
-    if (elapsed(since, log_patience)) return false;
-    look_again_at(since + log_patience);
+    auto const until = since + (o_.log.read_anew ? log_outage_patience : log_patience);
+    if (now_ >= until) return false;
+    look_again_at(until);
     return true;
   }
 
@@ -593,6 +657,12 @@ class decider {
 
   /// The pod was told to stop while the code ran. `r` where the runner could report.
   conclusion stopped_from_outside(std::optional<run_result> const& r) const {
+    if (auto end = verdict()) {
+      end->message += " It started at that very moment, and was stopped.";
+      end->result = r;
+      end->output_known = true;
+      return *end;
+    }
     if (cancelled())
       return {api::reasons::cancelled, "Cancelled (spec.cancel); what the code wrote until then is kept.", r, true};
     if (deadline_exceeded()) return {api::reasons::timed_out, timeout_text(), r, true};
@@ -610,7 +680,8 @@ class decider {
     std::string const kept = partly ? " What it wrote until then is kept." : "";
     if (t.reason == "OOMKilled") {
       finish({api::reasons::oom_killed, oom_text() + kept, std::nullopt, true});
-    } else if (cancelled() || deadline_exceeded() || !disruption().empty() || o_.pod->metadata.being_deleted()) {
+    } else if (verdict() || cancelled() || deadline_exceeded() || !disruption().empty() ||
+               o_.pod->metadata.being_deleted()) {
       finish(stopped_from_outside(std::nullopt));
     } else if (t.reason == "StartError" || t.reason == "ContainerCannotRun") {
       finish({api::reasons::internal_error, "The container could not be started: " + t.message, std::nullopt, false});
@@ -624,6 +695,8 @@ class decider {
   }
 
   conclusion never_started() const {
+    if (auto const end = verdict()) return *end;
+    if (cancelled()) return not_seen_to_start();
     std::string const why = o_.pod->status.message.empty() ? o_.pod->status.reason : o_.pod->status.message;
     auto const taken = disruption();
     if (!taken.empty())
@@ -634,7 +707,13 @@ class decider {
                   " (spec.startupTimeoutSeconds) had passed.",
               std::nullopt, false};
     }
+    if (o_.pod->metadata.being_deleted())
+      return {api::reasons::evicted, "The pod was deleted before the code started.", std::nullopt, false};
     return {api::reasons::pod_rejected, "The node refused the pod: " + why, std::nullopt, false};
+  }
+
+  static conclusion not_seen_to_start() {
+    return {api::reasons::cancelled, "Cancelled (spec.cancel); the code was not seen to start.", std::nullopt, false};
   }
 
   /// The Pod is gone and left no result in its status.
@@ -642,8 +721,10 @@ class decider {
     if (o_.log.state == log_state::progress::following && await_follower()) return;
     bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
     if (!code_may_have_run()) {
-      if (cancelled()) {
-        finish({api::reasons::cancelled, "Cancelled before the code was started (spec.cancel).", std::nullopt, false});
+      if (auto const end = verdict()) {
+        finish(*end);
+      } else if (cancelled()) {
+        finish(not_seen_to_start());
       } else {
         auto const why = disruption();
         finish({api::reasons::evicted, "The pod was deleted before the code started" + (why.empty() ? "." : ": " + why),
@@ -652,7 +733,7 @@ class decider {
       return;
     }
     auto const why = disruption();
-    if (cancelled() || deadline_exceeded() || !why.empty()) {
+    if (verdict() || cancelled() || deadline_exceeded() || !why.empty()) {
       finish(stopped_from_outside(std::nullopt));
       return;
     }
@@ -665,8 +746,16 @@ class decider {
   /// No Pod was ever seen, and the Job is gone or says that it has ended.
   bool job_ended_without_pod() {
     if (o_.job_gone) {
+      if (!o_.known.pod_ruled_out) {
+        act(find_pod{});
+        return true;
+      }
+      if (auto const end = verdict()) {
+        finish(*end);
+        return true;
+      }
       finish({cancelled() ? api::reasons::cancelled : api::reasons::output_lost,
-              cancelled() ? "Cancelled (spec.cancel)."
+              cancelled() ? not_seen_to_start().message
                           : "The Job was deleted before its result was stored. It is not made again: create a new "
                             "CodeExecution to run the code once more.",
               std::nullopt, false});

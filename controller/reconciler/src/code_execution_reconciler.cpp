@@ -82,6 +82,7 @@ struct code_execution_reconciler::record {
   std::shared_ptr<api::CodeExecution const> stored;  // as the watch shows it
   // Metadata and status of the server's last answer to a write of ours, until the watch has caught up with it.
   std::optional<std::pair<api::ObjectMeta, api::CodeExecutionStatus>> answered;
+  bool cancel_answered = false;  // spec.cancel of that answer: it never turns back
   base::steady_time answered_at{};
 
   std::optional<base::result<execution::resolved_spec>> resolved;
@@ -96,7 +97,7 @@ struct code_execution_reconciler::record {
 
   execution::memory known;
   execution::log_state log;
-  int broken_readings = 0;
+  int readers = 0;      // ever started: the newest one's word counts
   bool closed = false;  // nobody is interested any more
 
   api::ObjectMeta const& metadata() const { return answered ? answered->first : stored->metadata; }
@@ -114,7 +115,9 @@ code_execution_reconciler::code_execution_reconciler(boost::asio::any_io_executo
       random_(random),
       enqueue_(std::move(enqueue)),
       runner_(executor, client, clock, runner),
-      readers_(executor) {}
+      readers_(executor) {
+  stores_.pods.on_change([this](runtime::change<kube::Pod> const& c) { remember_last_state(c); });
+}
 
 code_execution_reconciler::~code_execution_reconciler() = default;
 
@@ -128,6 +131,18 @@ bool code_execution_reconciler::is_pod_of(record const& r, kube::Pod const& pod)
   auto const* const owner = pod.metadata.controller_owner();
   return owner != nullptr && owner->kind == "Job" &&
          (r.job ? owner->uid == r.job->metadata.uid : owner->name == execution::child_name(r.stored->metadata));
+}
+
+/// A pod's end and its disappearance may come before any pass has looked: its last state is all that tells the result.
+void code_execution_reconciler::remember_last_state(runtime::change<kube::Pod> const& c) {
+  if (!c.is_deleted()) return;
+  for (auto const& uid : execution_uid_label(c.newest().metadata)) {
+    for (auto const& execution : stores_.executions.find(by_uid, uid)) {
+      auto const found = records_.find(object_key(execution->metadata.namespace_, execution->metadata.name));
+      bool const is_known = found != records_.end() && found->second->stored && found->second->uid == uid;
+      if (is_known && is_pod_of(*found->second, c.newest())) found->second->pod = c.before;
+    }
+  }
 }
 
 bool code_execution_reconciler::observe(record& r) {
@@ -148,8 +163,13 @@ bool code_execution_reconciler::observe(record& r) {
   if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_);
 
   auto const job = stores_.jobs.get(object_key(r.key.ns, execution::child_name(r.stored->metadata)));
-  bool const is_ours = job && is_controlled_by(job->metadata, api::kind, r.uid);
-  if (is_ours && (!r.job_gone || r.job->metadata.uid != job->metadata.uid)) {
+  bool const is_there = job && is_controlled_by(job->metadata, api::kind, r.uid);
+  // A request that arrives long after it was sent may make another Job once the first is gone. It runs nothing, since
+  // nobody sends it the input, and is cleaned up after the result.
+  bool const is_stray = is_there && r.job && r.job->metadata.uid != job->metadata.uid;
+  bool const is_ours = is_there && !is_stray;
+  if (is_stray) r.job_gone = true;
+  if (is_ours && !r.job_gone) {
     r.job = job;
     r.job_gone = false;
     r.job_watched = true;
@@ -164,7 +184,14 @@ bool code_execution_reconciler::observe(record& r) {
       newest = pod;
     }
   }
-  if (newest || clock_.steady_now() - r.found_pod_at > watch_lag) r.found_pod.reset();
+  if (newest) {
+    r.found_pod.reset();
+  } else if (r.found_pod && clock_.steady_now() - r.found_pod_at > watch_lag) {
+    // The watch has shown neither it nor its end: ask again.
+    r.found_pod.reset();
+    r.pod.reset();
+    r.known.pod_ruled_out = false;
+  }
   if (!newest) newest = r.found_pod;
   if (newest) {
     r.pod = newest;
@@ -185,8 +212,9 @@ execution::observed code_execution_reconciler::snapshot(record const& r) const {
   seen.object.metadata = r.metadata();
   seen.object.spec = r.stored->spec;
   seen.object.status = r.status();
-  // Deletion is told by the watch alone; our own answers are older.
-  seen.object.metadata.deletionTimestamp = r.stored->metadata.deletionTimestamp;
+  seen.object.spec.cancel = seen.object.spec.cancel || r.cancel_answered;
+  // Whoever told it first: it never turns back.
+  if (r.stored->metadata.being_deleted()) seen.object.metadata.deletionTimestamp = r.stored->metadata.deletionTimestamp;
   seen.resolved = *r.resolved;
   seen.job = r.job;
   seen.job_gone = r.job_gone;
@@ -256,6 +284,9 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
       if (finished || (r->stored->metadata.being_deleted() && untouched)) {
         r->closed = true;
         records_.erase(key);
+        auto const left = stores_.jobs.get(object_key(key.ns, execution::child_name(r->stored->metadata)));
+        bool const stray = left && r->job && left->metadata.uid != r->job->metadata.uid;
+        if (stray) co_return outcome::requeue_after(std::chrono::milliseconds(10));
       }
       if (plan.requeue_after) co_return outcome::requeue_after(*plan.requeue_after);
       co_return outcome::done();
@@ -356,6 +387,7 @@ void code_execution_reconciler::take_answer(record& r, std::string const& body) 
   auto* const execution = std::get_if<api::CodeExecution>(&decoded);
   if (execution == nullptr || execution->metadata.uid != r.uid) return;
   r.answered.emplace(std::move(execution->metadata), std::move(execution->status));
+  r.cancel_answered = r.cancel_answered || execution->spec.cancel;
   r.answered_at = clock_.steady_now();
 }
 
@@ -512,7 +544,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
     // The Job is gone meanwhile, and its namespace or its owner with it: the watch will say so.
     co_return refused(*r, answer.error());
   }
-  auto const name = execution::child_name(r->stored->metadata);
+  auto const name = (*object)["metadata"]["name"].get<std::string>();
   auto get = kube::make_get(kube::config_maps, r->key.ns, name);
   auto getting = client_.send(std::move(get), by);
   auto const found = co_await std::move(getting);
@@ -689,7 +721,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
     bool const too_large =
         e.is_invalid() || e.http_status() == 413 || e.message().find("too large") != std::string::npos;
     if (too_large) ++r->known.status_refusals;
-    if (too_large || !e.is_retryable()) {
+    if (too_large || (!e.is_retryable() && !e.is_cancelled())) {
       base::log::error("status refused",
                        {base::log::kv("execution", r->key.describe()), base::log::kv("error", e.describe())});
     }
@@ -723,6 +755,8 @@ void code_execution_reconciler::start_log_reader(record_ptr const& r, std::strin
   what.time_limit = follow ? execution::active_deadline(resolved, config_) : seconds(60);
   if (!r->log.frames) r->log.frames = what.frames;
   r->log.state = execution::log_state::progress::following;
+  if (!follow) r->log.read_anew = true;
+  what.number = ++r->readers;
   ++(follow ? counters_.logs_followed : counters_.logs_read);
   ++log_readers_;
   bool const runs = readers_.spawn("log of " + r->key.describe(), run_log_reader(r, std::move(what)));
@@ -738,6 +772,7 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
   leave const counted{log_readers_};
   bool const follow = what.follow;
   auto const frames = what.frames;
+  int const number = what.number;
   auto running = read_log(client_, std::move(what));
   auto const reading = co_await std::move(running);
   if (reading.end == log_reading::ending::not_yet) {
@@ -752,6 +787,7 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
   if (fuller) r->log.frames = frames;
   r->log.failure = reading.problem;
   if (frames->result() && !r->known.result_seen) r->known.result_seen = clock_.wall_now();
+  if (number != r->readers && !frames->result()) co_return;  // another was asked instead
   switch (reading.end) {
     case log_reading::ending::complete:
       r->log.state = progress::ended;
@@ -762,10 +798,15 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
     case log_reading::ending::refused:
       r->log.state = progress::failed;
       break;
-    case log_reading::ending::broken:
-      ++r->broken_readings;
-      r->log.state = r->broken_readings <= 3 ? progress::broken : progress::failed;
+    case log_reading::ending::broken: {
+      // At once, then at growing distances: decide() says for how long.
+      auto const wait = std::chrono::milliseconds(200) * (1 << std::min(r->log.broken, 5));
+      r->log.not_before = r->log.broken == 0 ? base::wall_time{} : clock_.wall_now() + wait;
+      r->log.read_anew = false;
+      ++r->log.broken;
+      r->log.state = progress::broken;
       break;
+    }
   }
   if (r->log.state != progress::ended) {
     base::log::debug("log reading ended early",

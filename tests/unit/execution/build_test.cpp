@@ -169,7 +169,7 @@ TEST(Input, HoldsTextAsTextAndBytesAsBytes) {
   auto const resolved = resolve(e.spec, with);
   auto const in = make_input(e.spec, *resolved);
   ASSERT_TRUE(in);
-  auto const map = make_input_config_map(e, *in, "job-uid");
+  auto const map = make_input_config_map(e, *in, "job-uid", "secret");
   EXPECT_EQ(map["immutable"], true);
   EXPECT_EQ(map["data"], (json{{"code", "print('ä')"}, {"file-0", "a,b\n"}, {"file-2", "text"}}));
   EXPECT_EQ(map["binaryData"]["file-1"], base::base64_encode("\x89PNG\r\n\xFF"));
@@ -180,6 +180,11 @@ TEST(Input, HoldsTextAsTextAndBytesAsBytes) {
                              std::pair("stdin", "stdin")));
   EXPECT_EQ(map["metadata"]["ownerReferences"][0]["kind"], "Job");
   EXPECT_EQ(map["metadata"]["ownerReferences"][0]["uid"], "job-uid");
+  auto const job = make_job(e, *resolved, *in, {"runner", "secret"}, with);
+  EXPECT_EQ(job["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"], map["metadata"]["name"]);
+  auto const late = make_job(e, *resolved, *in, {"runner", "another"}, with);
+  EXPECT_NE(late["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"], map["metadata"]["name"])
+      << "a Job that a late request makes finds no input of its predecessor's";
   EXPECT_EQ(in->code_sha256, base::sha256_hex("print('ä')"));
 }
 

@@ -365,6 +365,47 @@ TEST(Reconciler, AnOperatorWithAnOldViewDoesNotRunAFinishedExecutionAgain) {
   EXPECT_FALSE(cluster.has("jobs"));
 }
 
+TEST(Reconciler, APodsLastWordCountsThoughItIsGoneBeforeAnyPass) {
+  mini_cluster cluster;
+  cluster.log_available = false;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  auto const name = (*cluster.first("pods"))["metadata"]["name"].get<std::string>();
+  cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+  auto last = std::get<kube::Pod>(kube::decode_pod(*cluster.first("pods")));
+  cluster.remove(mini_cluster::id("pods", name));
+  op.pods.erase(runtime::object_key("agents", name), std::make_shared<kube::Pod const>(std::move(last)));
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+}
+
+TEST(Reconciler, ADeletionThatAnAnswerShowsIsNotOverlooked) {
+  mini_cluster cluster;
+  cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
+  operator_process late(cluster);
+  late.watch();  // what it sees stays as it is now
+  cluster.delete_execution();
+  late.settle("hello", false);
+  cluster.run_nodes();
+  EXPECT_EQ(cluster.pods_started, 0) << "nothing is sent to run what is being deleted";
+}
+
+TEST(Reconciler, ACancelThatAnAnswerShowsIsNotOverlooked) {
+  mini_cluster cluster;
+  cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
+  operator_process late(cluster);
+  late.watch();
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  late.settle("hello", false);
+  cluster.run_nodes();
+  EXPECT_EQ(cluster.pods_started, 0);
+}
+
 TEST(Reconciler, ABrokenFollowIsReadOnceMoreAtTheEnd) {
   mini_cluster cluster;
   operator_process op(cluster);

@@ -41,9 +41,12 @@ struct resolved_spec {
 /// The error is the message of InvalidSpec: it names the field.
 base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with);
 
-/// Name of the Job and of the input ConfigMap, from the execution's name and UID; short enough that the Pod's name (six
+/// Name of the Job, from the execution's name and UID; short enough that the Pod's name (six
 /// characters more) is a DNS label.
 std::string child_name(api::ObjectMeta const& execution);
+/// Name of the input ConfigMap, from the Job's and the token in it: a Job that a late request makes under the same name
+/// finds no input, whatever is left of its predecessor's.
+std::string input_name(std::string_view job_name, std::string_view token);
 /// "codeexec-runner-<first 12 digits>".
 std::string runner_config_map_name(std::string_view runner_sha256);
 
@@ -76,7 +79,8 @@ nlohmann::json make_job(api::CodeExecution const& execution, resolved_spec const
 
 /// The immutable ConfigMap with the input: controlled by the Job, so that it goes where the Job goes, whoever deletes
 /// it. A pod cannot start before it is there: it is also the starting signal.
-nlohmann::json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid);
+nlohmann::json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid,
+                                     std::string_view token);
 
 /// The immutable ConfigMap with the runner, one per namespace and version, shared by all executions; owned by nobody.
 nlohmann::json make_runner_config_map(std::string_view ns, std::string_view runner, std::string_view runner_sha256);

@@ -41,6 +41,9 @@ struct log_state {
   progress state = progress::none;
   std::string failure;
   std::shared_ptr<log_capture const> frames;  ///< null where nothing was read; otherwise also what broke off
+  int broken = 0;                             ///< readings that broke off
+  bool read_anew = false;                     ///< a reading of what there is is under way, or was
+  base::wall_time not_before{};               ///< of the next reading
 };
 
 /// The API server would not make the Job or the ConfigMap, and said why.

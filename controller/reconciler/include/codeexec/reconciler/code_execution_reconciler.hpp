@@ -82,6 +82,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   using step = std::optional<runtime::outcome>;
 
   static bool is_pod_of(record const& r, kube::Pod const& pod);
+  void remember_last_state(runtime::change<kube::Pod> const& c);
   /// Brings the record up to date with the stores; false where the object is gone.
   bool observe(record& r);
   execution::observed snapshot(record const& r) const;
