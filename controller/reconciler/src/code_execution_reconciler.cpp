@@ -15,6 +15,7 @@
 #include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
+#include "codeexec/kube_core/stored_size.hpp"
 
 #include "request_timeout.hpp"
 
@@ -75,6 +76,11 @@ void stores::on_change(std::function<void(object_key const&, runtime::priority)>
   });
 }
 
+std::shared_ptr<api::CodeExecution const> stores::find_by_uid(std::string const& uid) const {
+  auto const found = executions.find(by_uid, uid);
+  return found.empty() ? nullptr : found.front();
+}
+
 struct code_execution_reconciler::record {
   object_key key;
   std::string uid;
@@ -114,7 +120,9 @@ code_execution_reconciler::code_execution_reconciler(boost::asio::any_io_executo
       clock_(clock),
       random_(random),
       enqueue_(std::move(enqueue)),
+      admissions_(what.executions, what.jobs, with, [this](object_key const& key) { enqueue_(key); }),
       runner_(executor, client, clock, runner),
+      network_(executor, client, clock),
       readers_(executor) {
   stores_.pods.on_change([this](runtime::change<kube::Pod> const& c) { remember_last_state(c); });
 }
@@ -160,7 +168,7 @@ bool code_execution_reconciler::observe(record& r) {
     bool const outdated = r.stored->status.is_final() && !r.answered->second.is_final();
     if (shown || outdated || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
   }
-  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_);
+  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_, r.key.ns);
 
   auto const job = stores_.jobs.get(object_key(r.key.ns, execution::child_name(r.stored->metadata)));
   bool const is_there = job && is_controlled_by(job->metadata, api::kind, r.uid);
@@ -222,16 +230,21 @@ execution::observed code_execution_reconciler::snapshot(record const& r) const {
   seen.pod_gone = r.pod_gone;
   seen.log = r.log;
   seen.known = r.known;
+  if (!r.job) seen.queue = admissions_.look(r.uid);
   return seen;
 }
 
 /// Finished, cleaned up, and nothing left to wait for: most executions that a restarted operator finds.
 bool code_execution_reconciler::is_settled(api::CodeExecution const& e) const {
   if (!e.status.is_final() || e.metadata.being_deleted() || e.spec.ttlSecondsAfterFinished) return false;
+  if (e.status.observedGeneration != e.metadata.generation) return false;
   return stores_.jobs.get(object_key(e.metadata.namespace_, execution::child_name(e.metadata))) == nullptr;
 }
 
 kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::string reconcile_id) {
+  if (!config_.serves(key.ns)) co_return outcome::done();
+  // Passes begin once every store is filled.
+  admissions_.open();
   auto const stored = stores_.executions.get(key);
   auto found = records_.find(key);
   if (found != records_.end() && (!stored || found->second->uid != stored->metadata.uid)) {
@@ -277,6 +290,8 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
     known.shown_reason = plan.shown_reason;
     known.shown_message = plan.shown_message;
     known.shown_since = plan.shown_since;
+    known.shown_position = plan.shown_position;
+    known.position_since = plan.position_since;
 
     if (plan.actions.empty() && !plan.status) {
       bool const finished = r->stored->status.is_final() && (!r->job || r->job_gone);
@@ -317,6 +332,14 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
   }
   if (auto* const a = std::get_if<execution::ensure_runner>(&what)) {
     auto doing = ensure_runner(r, a->max_age);
+    co_return co_await std::move(doing);
+  }
+  if (auto* const a = std::get_if<execution::ensure_network>(&what)) {
+    auto doing = ensure_network(r, a->max_age);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::read_code_source>(what)) {
+    auto doing = read_code_source(r);
     co_return co_await std::move(doing);
   }
   if (auto* const a = std::get_if<execution::create_job>(&what)) {
@@ -381,11 +404,14 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
 }
 
 void code_execution_reconciler::take_answer(record& r, std::string const& body) {
-  auto const object = kube::parse_answer(body);
+  auto object = kube::parse_answer(body);
   if (object.is_discarded()) return;
   auto decoded = api::decode_code_execution(object);
   auto* const execution = std::get_if<api::CodeExecution>(&decoded);
   if (execution == nullptr || execution->metadata.uid != r.uid) return;
+  // The answer is the whole object, the cache is not.
+  object.erase("status");
+  r.known.object_bytes = kube::stored_length(object);
   r.answered.emplace(std::move(execution->metadata), std::move(execution->status));
   r.cancel_answered = r.cancel_answered || execution->spec.cancel;
   r.answered_at = clock_.steady_now();
@@ -428,6 +454,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::add_final
   }
   r->known.claimed = clock_.wall_now();
   take_answer(*r, *answer);
+  if (r->known.object_bytes.value_or(0) > execution::max_startable_bytes) {
+    // The plan was made without knowing that: what would be started could not say how it ended.
+    co_return outcome::requeue_after(std::chrono::milliseconds(1));
+  }
   co_return std::nullopt;
 }
 
@@ -439,6 +469,44 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_ru
     co_return refused(*r, result.error());
   }
   r->known.runner_checked = clock_.wall_now();
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_network(record_ptr r, seconds max_age) {
+  auto ensuring = network_.ensure(r->key.ns, max_age);
+  auto const result = co_await std::move(ensuring);
+  if (!result) {
+    r->known.network_checked.reset();
+    co_return refused(*r, result.error());
+  }
+  r->known.network_checked = clock_.wall_now();
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::read_code_source(record_ptr r) {
+  auto const from = r->stored->spec.codeFrom->configMapKeyRef;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_get(kube::config_maps, r->key.ns, from.name);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  auto& source = r->known.source;
+  bool const said_no = !answer && answer.error().kind() == kube::error_kind::api && !answer.error().is_retryable();
+  if (!answer && !said_no) co_return outcome::retry(answer.error());
+  source.asked = clock_.wall_now();
+  if (answer) {
+    auto code = execution::read_source(from, kube::parse_answer(*answer));
+    if (code) {
+      source.code = std::make_shared<std::string const>(std::move(*code));
+      source.problem.clear();
+      co_return std::nullopt;
+    }
+    source.problem = code.error().message;
+  } else if (answer.error().is_not_found()) {
+    source.problem = execution::missing_source_text(from, r->key.ns);
+  } else {
+    source.problem = execution::unreadable_source_text(from, answer.error().message());
+  }
+  if (!source.missing_since) source.missing_since = source.asked;
   co_return std::nullopt;
 }
 
@@ -467,8 +535,10 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::create_job(record_ptr r,
                                                                                   std::shared_ptr<json const> object) {
-  // Without the runner's ConfigMap the pod could not start; decide() says what comes of that.
-  if (!r->known.runner_checked) co_return std::nullopt;
+  // Without the runner's ConfigMap the pod could not start, and without the NetworkPolicy it must not; decide() says what
+  // comes of that.
+  bool const needs_policy = !(*r->resolved)->network_allowed && config_.network_policy;
+  if (!r->known.runner_checked || (needs_policy && !r->known.network_checked)) co_return std::nullopt;
   r->known.refused.reset();
   r->known.job_tried = true;
   r->known.job_ruled_out = false;
@@ -538,6 +608,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   auto const answer = co_await std::move(sending);
   if (answer) {
     r->known.input_ready = true;
+    r->known.source.code.reset();
     co_return std::nullopt;
   }
   if (!answer.error().is_already_exists()) {
@@ -559,6 +630,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   bool const same = hash != meta->annotations.end() && hash->second == sha256;
   if (same && is_controlled_by(*meta, "Job", r->job->metadata.uid)) {
     r->known.input_ready = true;
+    r->known.source.code.reset();
     co_return std::nullopt;
   }
   execution::refusal taken;
@@ -729,8 +801,9 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
   }
   auto const told = execution::status_written(r->stored->metadata, r->status(), *status);
   if (told) tell_(*told);
+  bool const is_the_end = status->is_final() && !r->status().is_final();
   take_answer(*r, *answer);
-  if (status->is_final()) {
+  if (is_the_end) {
     bool const succeeded = status->phase == api::phases::succeeded;
     ++(succeeded ? counters_.succeeded : counters_.failed);
     base::log::info("execution finished",

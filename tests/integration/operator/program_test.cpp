@@ -175,7 +175,7 @@ TEST(Program, WrongArgumentsAreOneSentenceAndCode2) {
       {{"--leader-elect"}, {"CODEEXEC_LEADER_ELECT_LEASE_DURATION=1500ms"}, "whole seconds"},
       {{"--leader-elect", "--leader-elect-resource-name", "My_Lease"}, {}, "My_Lease"},
       {{"--server", nobody, "--config", bad}, {}, bad + ": line 2, column 3: defaults.timeoutSecs: unknown key"},
-      {{"--server", nobody, "--config", "/no/such/file"}, {}, "/no/such/file: cannot be read"},
+      {{"--server", nobody, "--config", "/no/such/file"}, {}, "/no/such/file: "},
       {{"--kubeconfig", "/no/such/kubeconfig"}, {}, "/no/such/kubeconfig"},
       {{"--server", "ftp://x"}, {}, "--server"},
       {{}, {}, "kubeconfig"},

@@ -23,10 +23,11 @@ std::string reason_of(plan const& p) {
 
 TEST(Start, ClaimsThenMakesTheJob) {
   auto const p = scene().decide();
-  ASSERT_EQ(p.actions.size(), 3U);
+  ASSERT_EQ(p.actions.size(), 4U);
   EXPECT_TRUE(std::holds_alternative<add_finalizer>(p.actions[0]));
   EXPECT_TRUE(std::holds_alternative<ensure_runner>(p.actions[1]));
-  EXPECT_TRUE(std::holds_alternative<create_job>(p.actions[2]));
+  EXPECT_TRUE(std::holds_alternative<ensure_network>(p.actions[2]));
+  EXPECT_TRUE(std::holds_alternative<create_job>(p.actions[3]));
   EXPECT_FALSE(p.status) << "a state of the first second is not worth a write";
 }
 

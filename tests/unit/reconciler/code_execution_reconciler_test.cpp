@@ -61,8 +61,9 @@ TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
   cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
   run_to_end(cluster, op);
   EXPECT_EQ(cluster.status()["phase"], "Succeeded");
-  EXPECT_THAT(cluster.calls, ElementsAre("POST configmaps", "POST jobs", "GET codeexecutions", "POST configmaps",
-                                         "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
+  EXPECT_THAT(cluster.calls, ElementsAre("POST configmaps", "POST networkpolicies", "POST jobs", "GET codeexecutions",
+                                         "POST configmaps", "GET pods/log", "PATCH codeexecutions/status",
+                                         "DELETE jobs"));
 }
 
 TEST(Reconciler, AResultIsNotGivenUpWhereTheWatchOfPodsLags) {
@@ -168,7 +169,8 @@ TEST(Reconciler, OwnWritesCountBeforeTheWatchShowsThem) {
   op.watch();
   op.settle("hello", false);
   op.settle("hello", false);
-  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions", "POST configmaps", "POST jobs", "POST configmaps"));
+  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions", "POST configmaps", "POST networkpolicies", "POST jobs",
+                                         "POST configmaps"));
   cluster.run_nodes();
   run_to_end(cluster, op);
   EXPECT_EQ(cluster.status()["phase"], "Succeeded");
