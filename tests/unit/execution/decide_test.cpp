@@ -706,7 +706,10 @@ TEST(Finished, NeverRunsAgainWhateverIsAppliedOrLost) {
   s.seen.object.metadata.generation = 9;
   auto const p = s.at(100h).decide();
   EXPECT_TRUE(p.actions.empty());
-  EXPECT_FALSE(p.status);
+  ASSERT_TRUE(p.status) << "only that the change was seen";
+  EXPECT_EQ(p.status->observedGeneration, 9);
+  EXPECT_EQ(p.status->reason, s.seen.object.status.reason);
+  EXPECT_EQ(p.status->stdout_, s.seen.object.status.stdout_);
 }
 
 TEST(Finished, RetainKeepsTheJob) {
