@@ -214,21 +214,8 @@ std::string file_key(std::size_t index) {
   return "file-" + std::to_string(index);
 }
 
-}  // namespace
-
-base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns) {
-  auto const violations = api::validate(spec);
-  if (!violations.empty()) return base::error(api::describe(violations));
-
-  namespace_settings const& here = with.in(ns);
-  std::string const language = spec.language.value_or(here.defaults.language);
-  auto const found = with.runtimes.find(language);
-  if (found == with.runtimes.end()) {
-    return base::error("spec.language: \"" + language + "\" is not a runtime of this operator (it knows " +
-                       known_languages(with) + ")");
-  }
-  runtime const& by = found->second;
-
+resolved_spec fill_in_defaults(api::CodeExecutionSpec const& spec, runtime const& by, std::string const& language,
+                               namespace_settings const& here) {
   resolved_spec r;
   r.language = language;
   r.image = spec.image.value_or(by.image);
@@ -256,8 +243,32 @@ base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config c
   if (spec.output && spec.output->maxBytes) r.max_output_bytes = *spec.output->maxBytes;
   r.max_output_bytes = std::clamp<std::int64_t>(r.max_output_bytes, 1, api::limits::max_output_bytes);
   r.retain = spec.cleanupPolicy.value_or(here.defaults.cleanup_policy) == "Retain";
+  return r;
+}
+
+}  // namespace
+
+base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns) {
+  auto const violations = api::validate(spec);
+  if (!violations.empty()) return base::error(api::describe(violations));
+
+  namespace_settings const& here = with.in(ns);
+  std::string const language = spec.language.value_or(here.defaults.language);
+  auto const found = with.runtimes.find(language);
+  if (found == with.runtimes.end()) {
+    return base::error("spec.language: \"" + language + "\" is not a runtime of this operator (it knows " +
+                       known_languages(with) + ")");
+  }
+  resolved_spec r = fill_in_defaults(spec, found->second, language, here);
   r.violations = check_policy(spec, r, here.policy, with);
   return r;
+}
+
+resolved_spec resolve_started(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns) {
+  namespace_settings const& here = with.in(ns);
+  std::string const language = spec.language.value_or(here.defaults.language);
+  auto const found = with.runtimes.find(language);
+  return fill_in_defaults(spec, found == with.runtimes.end() ? runtime() : found->second, language, here);
 }
 
 std::string child_name(api::ObjectMeta const& execution) {

@@ -79,7 +79,7 @@ void fill_in(CodeExecutionStatus& status, observed const& seen) {
     auto const* const container = seen.pod->status.container(container_name);
     if (container != nullptr && !container->imageID.empty()) status.imageID = container->imageID;
   }
-  if (seen.resolved) status.image = seen.resolved->image;
+  if (seen.resolved && !seen.resolved->image.empty()) status.image = seen.resolved->image;
   status.timeline = std::move(timeline);
 }
 

@@ -168,7 +168,6 @@ bool code_execution_reconciler::observe(record& r) {
     bool const outdated = r.stored->status.is_final() && !r.answered->second.is_final();
     if (shown || outdated || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
   }
-  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_, r.key.ns);
 
   auto const job = stores_.jobs.get(object_key(r.key.ns, execution::child_name(r.stored->metadata)));
   bool const is_there = job && is_controlled_by(job->metadata, api::kind, r.uid);
@@ -185,6 +184,10 @@ bool code_execution_reconciler::observe(record& r) {
   } else if (!is_ours && r.job_watched) {
     r.job_gone = true;
   }
+
+  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_, r.key.ns);
+  bool const was_started = r.job || !r.status().jobName.empty();
+  if (!*r.resolved && was_started) r.resolved = execution::resolve_started(r.stored->spec, config_, r.key.ns);
 
   std::shared_ptr<kube::Pod const> newest;
   for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {

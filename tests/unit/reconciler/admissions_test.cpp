@@ -215,6 +215,49 @@ TEST(Admissions, AViolationCostsOneRequestAndNoSlot) {
   EXPECT_EQ(op.reconciler.queue().running(), 0U);
 }
 
+TEST(Admissions, ANamespaceHasTheBoundOfItsOverride) {
+  mini_cluster cluster;
+  auto with = at_most(5);
+  execution::namespace_override one;
+  one.namespaces = {"agent*"};
+  one.settings.max_running = 1;
+  with.namespace_overrides.push_back(one);
+  operator_process op(cluster, with);
+  apply(cluster, {"a", "b"});
+  settle(op, {"a", "b"});
+  EXPECT_EQ(cluster.count("jobs"), 1U);
+  cluster.clock.advance(2s);
+  settle(op, {"b"});
+  EXPECT_EQ(cluster.status("b")["message"],
+            "Position 1 of 1 in the queue of this namespace (1 of 1 executions run in this namespace).");
+}
+
+TEST(Admissions, WhatRunsIsNotDisturbedByAConfigurationThatWouldNotTakeItAnyMore) {
+  mini_cluster cluster;
+  {
+    operator_process before(cluster);
+    apply(cluster, {"forbidden"}, {{"code", "x"}, {"timeoutSeconds", 900}});
+    apply(cluster, {"unknown"}, {{"code", "x"}, {"language", "ruby"}});
+    settle(before, {"forbidden", "unknown"});
+    cluster.run_nodes();
+    settle(before, {"forbidden", "unknown"});
+  }
+  auto with = at_most(1);
+  with.policy.timeout_seconds.max = 600;
+  with.runtimes.erase("ruby");
+  operator_process after(cluster, with);
+  settle(after, {"forbidden", "unknown"});
+  cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+  settle(after, {"forbidden", "unknown"});
+  for (std::string const name : {"forbidden", "unknown"}) {
+    EXPECT_EQ(cluster.status(name)["reason"], "Completed") << cluster.status(name).dump();
+    EXPECT_EQ(cluster.status(name)["stdout"], "hi\n") << name;
+  }
+  apply(cluster, {"late"}, {{"code", "x"}, {"language", "ruby"}});
+  after.settle("late");
+  EXPECT_EQ(cluster.status("late")["reason"], "InvalidSpec");
+}
+
 TEST(Admissions, ANamespaceThatIsNotServedIsLeftAlone) {
   mini_cluster cluster;
   execution::config with;

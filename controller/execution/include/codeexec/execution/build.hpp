@@ -47,6 +47,9 @@ struct resolved_spec {
 
 /// The error is the message of InvalidSpec: it names the field. `ns`: whose settings hold; empty: those for all.
 base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns = {});
+/// For an execution that has a Job already: what was accepted once goes on, though the configuration would not accept it
+/// any more. What is not known of it now (the image of a language that was taken out) stays empty.
+resolved_spec resolve_started(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns);
 
 /// Name of the Job, from the execution's name and UID; short enough that the Pod's name (six
 /// characters more) is a DNS label.
