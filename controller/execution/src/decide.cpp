@@ -386,8 +386,8 @@ class decider {
     auto const patience = std::min<std::chrono::seconds>(source_patience, o_.resolved->startup_timeout);
     // The last word is an answer that came after the patience had ended.
     if (*source.asked - since >= patience) {
-      finish({api::reasons::source_missing,
-              "Waited " + seconds_text(patience) + " for the code in vain. " + source.problem, std::nullopt, false});
+      give_up({api::reasons::source_missing,
+               "Waited " + seconds_text(patience) + " for the code in vain. " + source.problem, std::nullopt, false});
       return false;
     }
     auto const next = std::min(*source.asked + source_interval, since + patience);
