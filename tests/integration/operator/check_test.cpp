@@ -110,7 +110,7 @@ TEST(Check, ShowsEverythingThatWouldBeMade) {
   EXPECT_THAT(container["command"].dump(), AllOf(HasSubstr(R"("--timeout-ms","9000")"), HasSubstr(R"("a b")")));
   EXPECT_EQ(all[2]["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"], all[0]["metadata"]["name"]);
   EXPECT_EQ(all[3]["data"]["code"], "print(1)");
-  EXPECT_EQ(all[3]["metadata"]["name"], all[2]["metadata"]["name"]);
+  EXPECT_EQ(all[2]["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"], all[3]["metadata"]["name"]);
 }
 
 TEST(Check, SaysInShortWhatItIsAndThenTheObjectsAsYaml) {

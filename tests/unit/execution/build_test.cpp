@@ -188,7 +188,7 @@ TEST(Job, MountsRunnerInputAndScratchSpace) {
     {"name":"workspace","emptyDir":{"sizeLimit":"1Gi"}},
     {"name":"tmp","emptyDir":{"sizeLimit":"256Mi"}}])");
   auto volumes = pod["volumes"];
-  EXPECT_EQ(volumes[1]["configMap"]["name"], job["metadata"]["name"]);
+  EXPECT_EQ(volumes[1]["configMap"]["name"], input_name(job["metadata"]["name"].get<std::string>(), "secret"));
   volumes[1]["configMap"]["name"] = "NAME";
   EXPECT_EQ(volumes, expected);
 }

@@ -51,8 +51,8 @@ base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config c
 /// any more. What is not known of it now (the image of a language that was taken out) stays empty.
 resolved_spec resolve_started(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns);
 
-/// Name of the Job, from the execution's name and UID; short enough that the Pod's name (six
-/// characters more) is a DNS label.
+/// Name of the Job, from the execution's name and UID; short enough that the Pod's name (six characters more) is a DNS
+/// label.
 std::string child_name(api::ObjectMeta const& execution);
 /// Name of the input ConfigMap, from the Job's and the token in it: a Job that a late request makes under the same name
 /// finds no input, whatever is left of its predecessor's.
