@@ -110,6 +110,42 @@ TEST_F(MachineFinalizer, a_namespace_that_is_deleted_meanwhile_goes_once_an_oper
   EXPECT_TRUE(last.error().is_not_found()) << last.error().describe();
 }
 
+TEST_F(MachineFinalizer, what_waits_in_the_queue_is_deleted_and_cancelled_like_anything_else) {
+  std::string text;
+  {
+    std::ifstream in(config);
+    text.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  std::string const unbounded = "\n  global: 0\n";
+  auto const at = text.find(unbounded);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, unbounded.size(), "\n  global: 1\n");
+  std::ofstream(config) << text;
+  workspace space(here.api());
+  start();
+  ASSERT_TRUE(space.create("running", bash("echo started; while :; do sleep 1; done")));
+  space.wait_until("running", 60s, [](json const& e) { return has_phase(e, "Running"); });
+  for (char const* name : {"deleted", "cancelled", "deleted-meanwhile", "next"}) {
+    ASSERT_TRUE(space.create(name, bash("echo its turn")));
+    space.wait_until(name, 60s,
+                     [](json const& e) { return e.contains("status") && e["status"].value("reason", "") == "Queued"; });
+  }
+  ASSERT_TRUE(space.remove(kube::code_executions, "deleted"));
+  ASSERT_TRUE(space.merge_patch(kube::code_executions, "cancelled", {{"spec", {{"cancel", true}}}}));
+  EXPECT_EQ(space.wait_final("cancelled")["status"]["reason"], "Cancelled");
+  kill();
+  ASSERT_TRUE(space.remove(kube::code_executions, "deleted-meanwhile"));
+  ASSERT_TRUE(space.remove(kube::code_executions, "running"));
+  start();
+  // Whose turn it is has its turn: neither the deleted nor the cancelled ones hold a place.
+  auto const status = space.wait_final("next")["status"];
+  EXPECT_EQ(status["stdout"], "its turn\n") << status.dump(2);
+  for (char const* name : {"cancelled", "next"})
+    ASSERT_TRUE(space.remove(kube::code_executions, name));
+  EXPECT_TRUE(space.wait_gone(kube::code_executions, "", 60s));
+  EXPECT_EQ(space.wait_no_leftovers(), std::vector<std::string>());
+}
+
 TEST_F(MachineFinalizer, a_finished_execution_never_runs_again_on_a_cluster_that_lets_its_spec_change) {
   // A cluster too old for CEL, or whose definition somebody stripped of its rules.
   auto definition =

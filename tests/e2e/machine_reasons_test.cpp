@@ -55,6 +55,19 @@ std::string text_of_file(fs::path const& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+/// Processes of the machine's node whose command line holds `text`.
+std::vector<pid_t> find_processes(std::string const& text) {
+  std::vector<pid_t> found;
+  for (auto const& entry : fs::directory_iterator("/proc")) {
+    auto const name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    auto line = text_of_file(entry.path() / "cmdline");
+    std::replace(line.begin(), line.end(), '\0', ' ');
+    if (line.find(text) != std::string::npos) found.push_back(static_cast<pid_t>(std::stol(name)));
+  }
+  return found;
+}
+
 /// The operator's configuration without the demand for gVisor.
 std::string relaxed_config(folder const& here) {
   auto text = text_of_file(CODEEXEC_SOURCE_DIR "/config/operator.yaml");
@@ -105,11 +118,6 @@ TEST(machine_reasons, a_node_that_vanishes) {
   EXPECT_NE((*again)["metadata"]["uid"], (*node)["metadata"]["uid"]);
 }
 
-/// Prints `bytes` on stdout in lines of 50, more than a termination message holds.
-json chatty(int bytes) {
-  return bash("for i in {1.." + std::to_string(bytes / 50) + "}; do printf '%049d\\n' $i; done");
-}
-
 TEST(machine_reasons, a_log_that_was_rotated_away) {
   folder files;
   // A file this small holds the last line alone: the runner's report.
@@ -117,11 +125,18 @@ TEST(machine_reasons, a_log_that_was_rotated_away) {
   auto const config = relaxed_config(files);
   auto operator_ = here.start_operator("operator", {"--config", config});
   workspace space(here.api());
-  auto spec = chatty(20000);
-  spec["code"] = "sleep 3\n" + spec["code"].get<std::string>();
+  // Says nothing before it is told to; then 20000 bytes, more than a termination message holds.
+  std::string const mark = "marked-" + space.name();
+  auto spec = bash(
+      "trap 'go=1' USR1; while [ -z \"$go\" ]; do sleep 0.1; done\n"
+      "for i in {1..400}; do printf '%049d\\n' $i; done\n");
+  spec["args"] = {mark};
   ASSERT_TRUE(space.create("talker", spec));
   space.wait_until("talker", 60s, shows_that_it_runs);
   operator_->end(SIGKILL);
+  for (auto const pid : find_processes(mark)) {
+    if (text_of_file("/proc/" + std::to_string(pid) + "/cmdline").rfind("bash", 0) == 0) ::kill(pid, SIGUSR1);
+  }
   // The code ends while nobody listens.
   auto const until = steady_clock::now() + 60s;
   auto const ended = [&] {
@@ -142,19 +157,6 @@ TEST(machine_reasons, a_log_that_was_rotated_away) {
   EXPECT_EQ(status["stdout"], "[codeexec: 20000 bytes of stdout left out]\n");
   EXPECT_TRUE(message_has(status, "The code exited with code 0.")) << status["message"];
   EXPECT_EQ(space.wait_no_leftovers(), std::vector<std::string>());
-}
-
-/// Processes of the machine's node whose command line holds `text`.
-std::vector<pid_t> find_processes(std::string const& text) {
-  std::vector<pid_t> found;
-  for (auto const& entry : fs::directory_iterator("/proc")) {
-    auto const name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    auto line = text_of_file(entry.path() / "cmdline");
-    std::replace(line.begin(), line.end(), '\0', ' ');
-    if (line.find(text) != std::string::npos) found.push_back(static_cast<pid_t>(std::stol(name)));
-  }
-  return found;
 }
 
 TEST(machine_reasons, a_runner_that_is_killed) {

@@ -171,7 +171,7 @@ TEST(reasons, a_quota_that_leaves_no_room) {
   workspace here;
   put(here, resource_quotas, quota_of({{"pods", "0"}}));
   auto spec = python("pass");
-  spec["startupTimeoutSeconds"] = 4;
+  spec["startupTimeoutSeconds"] = 8;  // time to ask twice why there is no pod
   ASSERT_TRUE(here.create("crowded", spec));
   auto const waiting = here.wait_until("crowded", 30s, [](json const& execution) {
     return is_pending(execution) && says(execution["status"], "exceeded quota: team");
