@@ -68,8 +68,9 @@ std::string_view fitting_start(std::string_view text, std::size_t json_budget);
 /// Renders `captured` of a stream that, by the runner's own count, had `total` bytes. Cut only between characters;
 /// ill-formed bytes become U+FFFD; where bytes are missing a line of its own says how many, at their place:
 /// "[codeexec: 1234 bytes of stdout left out]". At most `json_budget` bytes as JSON (kube::json_length), where that is
-/// enough for the line: of output that grows by escaping (control characters, ill-formed bytes) less is kept. `end_read`: the log was read to its last frame, so what
-/// is missing stood before what was read (the node rotated it away), not after it.
+/// enough for the line: of output that grows by escaping (control characters, ill-formed bytes) less is kept.
+/// `end_read`: the log was read to its last frame, so what is missing stood before what was read (the node rotated it
+/// away), not after it.
 stream_text render(stream_capture const& captured, std::string_view stream_name, std::uint64_t total,
                    std::size_t json_budget, bool end_read = false);
 /// The same for a stream that arrived whole and repaired, in a result object.
