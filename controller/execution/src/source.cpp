@@ -27,8 +27,7 @@ nlohmann::json const* value_in(nlohmann::json const& config_map, char const* par
 }  // namespace
 
 base::result<std::string> read_source(api::ConfigMapKeyRef const& from, nlohmann::json const& config_map) {
-  if (auto const* const text = value_in(config_map, "data", from.key))
-    return given(text->get<std::string>());
+  if (auto const* const text = value_in(config_map, "data", from.key)) return given(text->get<std::string>());
   if (auto const* const base64 = value_in(config_map, "binaryData", from.key)) {
     auto bytes = base::base64_decode(base64->get_ref<std::string const&>());
     if (bytes) return given(std::move(*bytes));

@@ -61,9 +61,9 @@ TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
   cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
   run_to_end(cluster, op);
   EXPECT_EQ(cluster.status()["phase"], "Succeeded");
-  EXPECT_THAT(cluster.calls, ElementsAre("POST configmaps", "POST networkpolicies", "POST jobs", "GET codeexecutions",
-                                         "POST configmaps", "GET pods/log", "PATCH codeexecutions/status",
-                                         "DELETE jobs"));
+  EXPECT_THAT(cluster.calls,
+              ElementsAre("POST configmaps", "POST networkpolicies", "POST jobs", "GET codeexecutions",
+                          "POST configmaps", "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
 }
 
 TEST(Reconciler, AResultIsNotGivenUpWhereTheWatchOfPodsLags) {

@@ -24,7 +24,7 @@ inline constexpr std::string_view network_label = "codeexec.dev/network";   ///<
 inline constexpr std::string_view token_annotation = "codeexec.dev/token";  ///< on Jobs: what the runner was given
 inline constexpr std::string_view input_annotation = "codeexec.dev/input-sha256";  ///< on Jobs and input ConfigMaps
 inline constexpr std::string_view code_annotation = "codeexec.dev/code-sha256";    ///< on Jobs: of the code alone
-inline constexpr std::string_view runner_annotation = "codeexec.dev/runner";  ///< on Jobs: name of the runner's ConfigMap
+inline constexpr std::string_view runner_annotation = "codeexec.dev/runner";       ///< on Jobs: its ConfigMap
 
 /// A spec with the configuration's defaults filled in: what will be run.
 struct resolved_spec {
@@ -47,8 +47,8 @@ struct resolved_spec {
 
 /// The error is the message of InvalidSpec: it names the field. `ns`: whose settings hold; empty: those for all.
 base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns = {});
-/// For an execution that has a Job already: what was accepted once goes on, though the configuration would not accept it
-/// any more. What is not known of it now (the image of a language that was taken out) stays empty.
+/// For an execution that has a Job already: what was accepted once goes on, though the configuration would not accept
+/// it any more. What is not known of it now (the image of a language that was taken out) stays empty.
 resolved_spec resolve_started(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns);
 
 /// Name of the Job, from the execution's name and UID; short enough that the Pod's name (six characters more) is a DNS
@@ -74,8 +74,8 @@ struct input {
   std::string code_sha256;  ///< of the code alone
 };
 
-/// `source`: the code, where spec.codeFrom names it. The error is the message of InvalidSpec (a broken base64, more than
-/// a ConfigMap holds, a file in the code's place).
+/// `source`: the code, where spec.codeFrom names it. The error is the message of InvalidSpec (a broken base64, more
+/// than a ConfigMap holds, a file in the code's place).
 base::result<input> make_input(api::CodeExecutionSpec const& spec, resolved_spec const& resolved,
                                std::string const* source = nullptr);
 
