@@ -684,7 +684,7 @@ class decider {
                                  o_.log.frames->err().total() >= r.stderr_bytes;
     bool const nothing_written = r.stdout_bytes == 0 && r.stderr_bytes == 0;
     bool output_there = r.has_output() || frames_complete || nothing_written;
-    if (!output_there && await_log()) return;
+    if (!output_there && await_log(!by_frame)) return;
 
     // A SIGKILL from nowhere may be the kernel's for want of memory: only the kubelet knows.
     bool const killed = r.end == run_result::ending::signaled && r.signal == 9;
@@ -718,7 +718,8 @@ class decider {
   }
 
   /// Sees to it that the log gets read where it can be. True: wait for it. False: there is no more to be had.
-  bool await_log() {
+  /// `more_is_known`: the termination message tells of more than was read.
+  bool await_log(bool more_is_known = false) {
     switch (o_.log.state) {
       case log_state::progress::following:
         if (await_follower()) return true;
@@ -730,17 +731,27 @@ class decider {
       case log_state::progress::broken:
         if (!o_.pod || o_.pod_gone) return false;
         if (o_.log.broken > 0 && elapsed(o_.known.end_seen.value_or(now_), log_outage_patience)) return false;
-        if (now_ < o_.log.not_before) {
-          look_again_at(o_.log.not_before);
-        } else {
-          act(read_log{o_.pod->metadata.name});
-        }
+        read_log_when_due();
         return true;
       case log_state::progress::ended:
+        // The runner's report ends its log. Where that is missing, a proxy, or a kubelet that stopped, may have made an
+        // end in order of what broke off.
+        if (!more_is_known || !o_.pod || o_.pod_gone) return false;
+        if (elapsed(o_.known.end_seen.value_or(now_), log_patience)) return false;
+        read_log_when_due();
+        return true;
       case log_state::progress::failed:
         return false;
     }
     return false;
+  }
+
+  void read_log_when_due() {
+    if (now_ < o_.log.not_before) {
+      look_again_at(o_.log.not_before);
+    } else {
+      act(read_log{o_.pod->metadata.name});
+    }
   }
 
   /// A follower gets to the log's end soon after the container's, or never.

@@ -839,6 +839,14 @@ void code_execution_reconciler::start_log_reader(record_ptr const& r, std::strin
   if (!runs) --log_readers_;
 }
 
+/// At once, then at growing distances: decide() says whether, and for how long.
+void code_execution_reconciler::read_later(record& r) const {
+  auto const wait = std::chrono::milliseconds(200) * (1 << std::min(r.log.broken, 5));
+  r.log.not_before = r.log.broken == 0 ? base::wall_time{} : clock_.wall_now() + wait;
+  r.log.read_anew = false;
+  ++r.log.broken;
+}
+
 kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_request what) {
   using progress = execution::log_state::progress;
   struct leave {
@@ -866,6 +874,7 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
   if (number != r->readers && !frames->result()) co_return;  // another was asked instead
   switch (reading.end) {
     case log_reading::ending::complete:
+      if (!frames->result()) read_later(*r);
       r->log.state = progress::ended;
       break;
     case log_reading::ending::not_yet:
@@ -874,15 +883,10 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
     case log_reading::ending::refused:
       r->log.state = progress::failed;
       break;
-    case log_reading::ending::broken: {
-      // At once, then at growing distances: decide() says for how long.
-      auto const wait = std::chrono::milliseconds(200) * (1 << std::min(r->log.broken, 5));
-      r->log.not_before = r->log.broken == 0 ? base::wall_time{} : clock_.wall_now() + wait;
-      r->log.read_anew = false;
-      ++r->log.broken;
+    case log_reading::ending::broken:
+      read_later(*r);
       r->log.state = progress::broken;
       break;
-    }
   }
   if (r->log.state != progress::ended) {
     base::log::debug("log reading ended early",

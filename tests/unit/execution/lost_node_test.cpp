@@ -103,5 +103,37 @@ TEST(RotatedLog, WithTheEndOfTheOutputSaysWhatIsMissingAndWhere) {
       << plan.status->message;
 }
 
+TEST(CutLog, ThatEndedInOrderBeforeTheReportIsReadAgain) {
+  scene s;
+  s.with_pod(ended_pod(result_json(exited_with_1000_bytes)));
+  s.log("stdout F the beginning\n");
+  s.seen.known.end_seen = s.now;
+  auto const first = s.decide();
+  EXPECT_FALSE(first.status);
+  EXPECT_NE(find_action<read_log>(first), nullptr);
+  s.seen.log.broken = 2;
+  s.seen.log.not_before = s.now + 400ms;
+  auto const waiting = s.decide();
+  EXPECT_FALSE(waiting.status);
+  EXPECT_EQ(find_action<read_log>(waiting), nullptr);
+  EXPECT_EQ(waiting.requeue_after, 400ms);
+  s.seen.log.failure = "the log ended before the runner's report";
+  s.now += 11s;
+  auto const end = s.decide();
+  ASSERT_TRUE(end.status) << "not for ever";
+  EXPECT_EQ(end.status->reason, "Completed");
+  EXPECT_NE(end.status->message.find("before the runner's report"), std::string::npos) << end.status->message;
+}
+
+TEST(CutLog, OfARunnerThatNeverReportedIsReadOnce) {
+  scene s;
+  s.with_pod(ended_pod("", "Error", 137));
+  s.log("stdout F so far\n");
+  s.seen.known.end_seen = s.now;
+  auto const plan = s.decide();
+  ASSERT_TRUE(plan.status) << "no report can be waited for";
+  EXPECT_EQ(plan.status->reason, "OutputLost");
+}
+
 }  // namespace
 }  // namespace codeexec::execution

@@ -37,7 +37,7 @@ struct log_state {
     none,       ///< never tried, or the try may be repeated
     following,  ///< a follower is at it
     broken,     ///< the follower lost the stream; the log is read once more at the end
-    ended,      ///< read to its end, in order
+    ended,      ///< read to an end in order; to its own where the result frame was there
     failed,     ///< cannot be had (any more): `failure` says why
   };
   progress state = progress::none;

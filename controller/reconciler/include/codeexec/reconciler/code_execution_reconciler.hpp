@@ -117,6 +117,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> refresh(record_ptr r);
 
   void start_log_reader(record_ptr const& r, std::string pod, bool follow);
+  void read_later(record& r) const;
   kube::task<void> run_log_reader(record_ptr r, log_request what);
   /// The API server refused to create a child.
   step refused(record& r, kube::error const& e);
