@@ -218,6 +218,10 @@ class decider {
       if (!asked_not_long_ago) act(delete_job{o_.job->metadata.uid});
       if (!o_.job->metadata.being_deleted() || asked_not_long_ago) look_again_in(10s);
     }
+    if (job_known() && !job_there() && !o_.pod && !o_.known.pod_ruled_out) {
+      act(find_pod{});  // there may be one that no watch has shown yet
+      return;
+    }
     bool const pod_stopped = !o_.pod || o_.pod_gone || terminated() != nullptr || o_.pod->status.phase == "Succeeded" ||
                              o_.pod->status.phase == "Failed";
     // A node that does not answer must not keep the object for ever: the Job is gone, and with it whatever would start
@@ -825,8 +829,13 @@ class decider {
       end->output_known = true;
       return *end;
     }
-    if (cancelled())
-      return {api::reasons::cancelled, "Cancelled (spec.cancel); what the code wrote until then is kept.", r, true};
+    bool const any_output = r || (o_.log.frames && o_.log.frames->frames() > 0);
+    if (cancelled()) {
+      return {api::reasons::cancelled,
+              any_output ? "Cancelled (spec.cancel); what the code wrote until then is kept."
+                         : "Cancelled (spec.cancel); what the code wrote is lost.",
+              r, true};
+    }
     if (deadline_exceeded()) return {api::reasons::timed_out, timeout_text(), r, true};
     auto const why = disruption();
     if (!why.empty()) return {api::reasons::evicted, "The pod was taken away while the code ran: " + why, r, true};
@@ -891,7 +900,9 @@ class decider {
   }
 
   static conclusion not_seen_to_start() {
-    return {api::reasons::cancelled, "Cancelled (spec.cancel); the code was not seen to start.", std::nullopt, false};
+    return {api::reasons::cancelled,
+            "Cancelled (spec.cancel). The code was not seen to start; had it started, what it wrote is lost.",
+            std::nullopt, false};
   }
 
   /// The Pod is gone and left no result in its status.
