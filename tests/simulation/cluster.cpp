@@ -118,6 +118,7 @@ std::string after_flag(json const& command, std::string const& flag) {
   return {};
 }
 
+constexpr char const* foreign = "somebody else's";
 constexpr char const* tracking = "batch.kubernetes.io/job-tracking";
 constexpr std::size_t longest_message = 4096;
 
@@ -360,6 +361,9 @@ void cluster::erase(std::string const& key) {
   if (key.starts_with("codeexecutions/")) witness_.execution_gone(found->second);
   publish(key, true);
   bool const was_pod = key.starts_with("pods/");
+  if (found->second["metadata"].value("annotations", json::object()).value("is", "") == foreign) {
+    witness_.violated(key + ", which is somebody else's, was deleted");
+  }
   auto const job_uid = was_pod ? owner_uid(objects_[key]) : std::string();
   auto const name = objects_[key]["metadata"]["name"].get<std::string>();
   objects_.erase(key);
@@ -393,6 +397,16 @@ void cluster::apply(std::string const& name, json spec, program what, json metad
   (void)create("codeexecutions", std::move(object));
   auto const* const made = find("codeexecutions", name);
   if (made != nullptr) witness_.execution_changed(nullptr, *made);
+}
+
+/// A ConfigMap of somebody's, that codeFrom may name under the key "main".
+void cluster::put_source(std::string const& name, std::string const& code) {
+  auto const key = key_of("configmaps", name);
+  if (find("configmaps", name) == nullptr) {
+    (void)create("configmaps", json{{"metadata", {{"name", name}}}, {"data", {{"main", code}}}});
+  } else {
+    mutate(key, {}, [&](json& object) { object["data"]["main"] = code; });
+  }
 }
 
 void cluster::edit(std::string const& name, std::function<void(json&)> const& change) {
@@ -435,6 +449,22 @@ void cluster::remove_job_of(std::string const& name) {
       remove(key);
     }
   }
+}
+
+void cluster::replace_job_of(std::string const& name) {
+  std::string key;
+  for (auto const& [one, object] : objects_) {
+    auto const owner = owner_of(object);
+    if (one.starts_with("jobs/") && owner.is_object() && owner["name"] == name) key = one;
+  }
+  if (key.empty()) return;
+  remove_job_of(name);
+  std::string const uid = "foreign-" + std::to_string(++version_);
+  uids_.insert(uid);
+  objects_[key] = {
+      {"metadata", {{"name", key.substr(5)}, {"namespace", ns}, {"uid", uid}, {"annotations", {{"is", foreign}}}}},
+      {"spec", json::object()}};
+  commit(key);
 }
 
 cluster::sandbox_ref cluster::sandbox_of(std::string const& execution_name) const {

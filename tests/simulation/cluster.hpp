@@ -106,10 +106,12 @@ class cluster {
 
   // --- what people do ---
   void apply(std::string const& name, json spec, program what = {}, json metadata = json::object());
+  void put_source(std::string const& name, std::string const& code);
   void edit(std::string const& name, std::function<void(json&)> const& change);
   void remove_execution(std::string const& name);
   void remove_namespace();
   void remove_job_of(std::string const& name);
+  void replace_job_of(std::string const& name);  ///< by one that is nobody's business
   void remove_pod_of(std::string const& name);
   void evict_pod_of(std::string const& name);
   void lose_node();

@@ -186,6 +186,44 @@ std::vector<scenario> make() {
        {"Completed", "Unschedulable"}});
   add({"pod_deleted", apply(code(), runs_for(5s)), [](world& w) { w.cluster.remove_pod_of("a"); }, runs});
   add({"job_deleted", apply(code(), runs_for(5s)), [](world& w) { w.cluster.remove_job_of("a"); }, runs});
+  add({"job_replaced", apply(code(), runs_for(5s)), [](world& w) { w.cluster.replace_job_of("a"); }, runs});
+  json const from{{"codeFrom", {{"configMapKeyRef", {{"name", "scripts"}, {"key", "main"}}}}}};
+  add({"source",
+       [from](world& w) {
+         w.cluster.put_source("scripts", "print('hi')");
+         w.cluster.apply("a", from);
+       },
+       [](world& w) { w.cluster.put_source("scripts", "print('changed')"); },
+       {},
+       {"Completed", "SourceMissing"}});
+  add({"source_comes", [from](world& w) {
+         w.cluster.apply("a", from);
+         w.time.after(8s, [&w] { w.cluster.put_source("scripts", "print('hi')"); });
+       }});
+  add({"source_never_comes",
+       [from](world& w) {
+         auto spec = from;
+         spec["startupTimeoutSeconds"] = 20;
+         w.cluster.apply("a", spec);
+       },
+       {},
+       {},
+       {"SourceMissing"}});
+  {
+    scenario s{"queue",
+               [](world& w) {
+                 for (char const* name : {"a", "b", "c"})
+                   w.cluster.apply(name, code(), runs_for(3s));
+               },
+               set("cancel", true)};
+    s.ends = cancelled;
+    s.at_once = 1;
+    add(s);
+    s.name = "queue_delete";
+    s.act = remove;
+    s.ends = {"Completed"};
+    add(s);
+  }
   add({"two", [](world& w) {
          w.cluster.apply("a", code());
          w.cluster.apply("b", code(), writes_much());

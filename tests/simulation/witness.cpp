@@ -8,6 +8,16 @@ std::string text_at(json const& object, char const* field) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// A status without the generation that it was last held against, which alone may move on after the end.
+json result_of(json status) {
+  status.erase("observedGeneration");
+  if (status.contains("conditions")) {
+    for (auto& condition : status["conditions"])
+      condition.erase("observedGeneration");
+  }
+  return status;
+}
+
 /// Reasons that say that the code never ran.
 bool says_not_run(std::string const& reason) {
   static std::set<std::string> const reasons{"StartupTimedOut", "ImagePullFailed",     "Unschedulable",
@@ -60,7 +70,8 @@ void witness::execution_changed(json const* before, json const& after) {
   if (before != nullptr) {
     json const& old = find_status(*before);
     if (is_final(old)) {
-      if (status != old) violated(t.name + ": its result was changed from " + old.dump() + " to " + status.dump());
+      if (result_of(status) != result_of(old))
+        violated(t.name + ": its result was changed from " + old.dump() + " to " + status.dump());
       return;
     }
   }
@@ -107,8 +118,8 @@ void witness::judge(truth const& t, json const& status) {
     if (!t.cancel_asked) wrong("nobody cancelled it");
     bool const says_before = message.find("before") != std::string::npos;
     if (says_before && t.runs > 0 && !unseen) wrong("the code had been started");
-    bool const admits_loss = may_lose_a_stopped_run && message.find("is lost") != std::string::npos;
-    if (t.runs > 0 && unharmed && t.reported && !whole && !admits_loss && !unseen) wrong("output is missing");
+    bool const admits_loss = (may_lose_a_stopped_run || may_miss_a_run) && message.find("is lost") != std::string::npos;
+    if (t.runs > 0 && unharmed && t.reported && !whole && !admits_loss) wrong("output is missing");
   }
   bool const admits = message.find("and was stopped") != std::string::npos;
   if (says_not_run(reason) && t.runs > 0 && !admits && !unseen && !may_lose_a_stopped_run)

@@ -41,7 +41,7 @@ class witness {
   /// More than one Job may be made where a request reaches the server long after it was sent, or where two operators
   /// work at once: the code still runs once.
   bool one_job_only = true;
-  /// A watch that broke may have missed that the code ran.
+  /// A watch that broke, or comes many seconds late, may miss that the code ran.
   bool may_miss_a_run = false;
   /// The operator died. A pod that it had told to stop, and whose end it had not stored yet, takes that with it.
   bool may_lose_a_stopped_run = false;

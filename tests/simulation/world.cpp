@@ -69,6 +69,7 @@ world::world(scenario const& what, schedule const& how, operator_life::make_reco
       schedule_(how),
       other_(std::move(other)) {
   config_.job_ttl = std::chrono::seconds(what.job_ttl_seconds);
+  config_.max_running_in_all = what.at_once;
   if (!how.random) return;
   // Each schedule has a character of its own: most are calm in most respects.
   constexpr std::array troubles{0.0, 0.0, 0.02, 0.1, 0.3};
@@ -83,7 +84,7 @@ world::world(scenario const& what, schedule const& how, operator_life::make_reco
     weather_.stall_most = random.chance(0.5) ? 3s : 20s;
   }
   if (random.chance(0.3)) weather_.watch_cuts = 0.1;
-  sees.may_miss_a_run = weather_.watch_cuts > 0;
+  sees.may_miss_a_run = weather_.watch_cuts > 0 || weather_.watch_stalls > 0;
   cluster.in_the_way.slow_status = random.chance(0.15);
 }
 
@@ -241,7 +242,8 @@ void world::judge_the_end() {
     if (t.result && t.disasters.empty()) {
       auto const reason = (*t.result).value("reason", "");
       // What costs the operator half a minute costs it the code's chance to start.
-      bool const too_slow = reason == "StartupTimedOut" && (schedule_.random || !schedule_.faults.empty());
+      bool const too_slow =
+          (reason == "StartupTimedOut" || reason == "SourceMissing") && (schedule_.random || !schedule_.faults.empty());
       if (!scenario_.ends.contains(reason) && !too_slow)
         sees.violated(t.name + ": it ended with " + reason + ": " + t.result->dump());
     }
