@@ -119,6 +119,7 @@ void read(place const& at, ResourceRequirements& out);
 void read(place const& at, OutputSpec& out);
 void read(place const& at, CodeExecutionSpec& out);
 void read(place const& at, OutputStatus& out);
+void read(place const& at, OmittedOutput& out);
 void read(place const& at, Timeline& out);
 void read(place const& at, Usage& out);
 void read(place const& at, SandboxStatus& out);
@@ -266,6 +267,15 @@ void read(place const& at, OutputStatus& out) {
   field(at, "stderrBytes", out.stderrBytes);
   field(at, "stdoutTruncated", out.stdoutTruncated);
   field(at, "stderrTruncated", out.stderrTruncated);
+  field(at, "stdoutOmitted", out.stdoutOmitted);
+  field(at, "stderrOmitted", out.stderrOmitted);
+}
+
+void read(place const& at, OmittedOutput& out) {
+  if (!expect_object(at)) return;
+  field(at, "bytes", out.bytes);
+  field(at, "markerOffset", out.markerOffset);
+  field(at, "markerLength", out.markerLength);
 }
 
 void read(place const& at, Timeline& out) {
@@ -351,6 +361,10 @@ json encode_file(SourceFile const& file) {
   put(out, "content", file.content);
   put(out, "contentBase64", file.contentBase64);
   return out;
+}
+
+json encode_omitted(OmittedOutput const& omitted) {
+  return {{"bytes", omitted.bytes}, {"markerOffset", omitted.markerOffset}, {"markerLength", omitted.markerLength}};
 }
 
 json encode_timeline(Timeline const& timeline) {
@@ -475,6 +489,8 @@ json encode(CodeExecutionStatus const& status) {
                          {"stderrBytes", status.output->stderrBytes},
                          {"stdoutTruncated", status.output->stdoutTruncated},
                          {"stderrTruncated", status.output->stderrTruncated}};
+    if (status.output->stdoutOmitted) out["output"]["stdoutOmitted"] = encode_omitted(*status.output->stdoutOmitted);
+    if (status.output->stderrOmitted) out["output"]["stderrOmitted"] = encode_omitted(*status.output->stderrOmitted);
   }
   put(out, "startTime", status.startTime);
   put(out, "completionTime", status.completionTime);

@@ -266,6 +266,19 @@ TEST_F(kubectl, an_applied_job_stays_unchanged_when_applied_again) {
   EXPECT_EQ(run_with(job, {"apply", "-f", "-"}).out, "job.batch/twice unchanged\n");
 }
 
+TEST_F(kubectl, network_policies_are_applied_shown_and_explained) {
+  std::string const policy =
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\nspec:\n"
+      "  podSelector: {matchLabels: {app: web}, matchExpressions: [{key: tier, operator: In, values: [b, a]}]}\n"
+      "  ingress: [{from: [{podSelector: {}}], ports: [{port: 80, protocol: TCP}]}]\n";
+  EXPECT_EQ(run_with(policy, {"apply", "-f", "-"}).out, "networkpolicy.networking.k8s.io/web created\n");
+  EXPECT_EQ(run_with(policy, {"apply", "-f", "-"}).out, "networkpolicy.networking.k8s.io/web unchanged\n");
+  EXPECT_THAT(output({"get", "netpol"}), AllOf(HasSubstr("POD-SELECTOR"), HasSubstr("app=web,tier in (a,b)")));
+  EXPECT_EQ(output({"get", "netpol", "web", "-o", "jsonpath={.spec.policyTypes}"}), "[\"Ingress\"]");
+  EXPECT_THAT(output({"describe", "netpol", "web"}), HasSubstr("80/TCP"));
+  EXPECT_THAT(output({"explain", "networkpolicy.spec.egress.to.ipBlock.cidr"}), HasSubstr("cidr <string>"));
+}
+
 TEST_F(kubectl, server_side_apply_keeps_what_others_have_set_apart) {
   std::string const wanted = manifest("ssa", "code: echo, suspend: true", ", labels: {color: red}");
   for (int times = 0; times < 2; ++times) {

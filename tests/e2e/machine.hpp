@@ -1,7 +1,9 @@
 // A stand-in and operators of a test's own: for tests that kill them.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +20,12 @@
 #include "cluster.hpp"
 
 namespace codeexec::e2e {
+
+/// The folder of codeexec-local and codeexec-controller: this build's, or what CODEEXEC_PROGRAMS names.
+inline std::string program_folder() {
+  auto const* const given = std::getenv("CODEEXEC_PROGRAMS");
+  return given != nullptr && *given != '\0' ? given : CODEEXEC_BINARY_DIR "/bin";
+}
 
 /// A child of ours, its output in a file.
 class program {
@@ -93,7 +101,7 @@ class machine {
   /// An operator whose log and ready file are named after `name`.
   std::unique_ptr<program> start_operator(std::string const& name, std::vector<std::string> const& flags = {}) const {
     std::filesystem::remove(ready_file(name));
-    std::vector<std::string> command{CODEEXEC_BINARY_DIR "/bin/codeexec-controller", "--kubeconfig",
+    std::vector<std::string> command{program_folder() + "/codeexec-controller", "--kubeconfig",
                                      operator_kubeconfig().string(), "--ready-file", ready_file(name).string()};
     command.insert(command.end(), flags.begin(), flags.end());
     return std::make_unique<program>(command, folder_ / (name + ".log"));
@@ -111,13 +119,11 @@ class machine {
   std::filesystem::path ready_file(std::string const& name) const { return folder_ / (name + ".ready"); }
 
   void start_local() {
-    std::vector<std::string> command{CODEEXEC_BINARY_DIR "/bin/codeexec-local",
+    std::vector<std::string> command{program_folder() + "/codeexec-local",
                                      "--listen",
                                      "127.0.0.1:0",
                                      "--crds",
                                      CODEEXEC_SOURCE_DIR "/crds",
-                                     "--images",
-                                     CODEEXEC_SOURCE_DIR "/config/local/images.yaml",
                                      "--state-dir",
                                      (folder_ / "node").string(),
                                      "--kubeconfig-out",
@@ -127,6 +133,8 @@ class machine {
                                      CODEEXEC_SOURCE_DIR "/config/rbac/cluster.yaml",
                                      "--account-kubeconfig",
                                      "codeexec-system/codeexec-controller=" + operator_kubeconfig().string()};
+    if (std::find(local_flags_.begin(), local_flags_.end(), "--images") == local_flags_.end())
+      command.insert(command.end(), {"--images", CODEEXEC_SOURCE_DIR "/config/local/images.yaml"});
     command.insert(command.end(), local_flags_.begin(), local_flags_.end());
     local_ = std::make_unique<program>(command, folder_ / "local.log");
     auto const until = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -1,25 +1,17 @@
 #include <iostream>
+#include <string_view>
 
-#include "codeexec/base/file.hpp"
 #include "codeexec/base/log.hpp"
-#include "codeexec/execution/config.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
 
+#include "check.hpp"
+#include "config_file.hpp"
 #include "operator.hpp"
 #include "options.hpp"
 
 namespace {
 
 using namespace codeexec;
-
-base::result<execution::config> read_config(std::string const& path) {
-  if (path.empty()) return execution::config{};
-  auto const text = base::read_file(path);
-  if (!text) return text.error();
-  auto config = execution::parse_config(*text);
-  if (!config) return base::error(path + ": " + config.error().message);
-  return config;
-}
 
 int refuse(std::string const& why) {
   std::cerr << "codeexec-controller: " << why << '\n';
@@ -29,6 +21,7 @@ int refuse(std::string const& why) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "check") return app::run_check(argc - 1, argv + 1);
   auto const parsed = app::parse_options(argc, argv);
   if (auto const* const end = std::get_if<app::early_exit>(&parsed)) {
     (end->code == 0 ? std::cout : std::cerr) << end->text;
@@ -37,7 +30,7 @@ int main(int argc, char** argv) {
   auto const& options = std::get<app::options>(parsed);
   base::log::configure(options.log_level, options.log_format);
 
-  auto const config = read_config(options.config_file);
+  auto const config = app::read_config(options.config_file);
   if (!config) return refuse(config.error().message);
   auto const cluster = kube::load_config(options.cluster, kube::process_environment());
   if (!cluster) return refuse(cluster.error().message());

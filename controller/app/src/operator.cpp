@@ -20,6 +20,7 @@
 #include "codeexec/kube_client/rest_client.hpp"
 #include "codeexec/reconciler/cached_objects.hpp"
 #include "codeexec/reconciler/code_execution_reconciler.hpp"
+#include "codeexec/reconciler/sweeper.hpp"
 #include "codeexec/runner/program.hpp"
 #include "codeexec/runtime/controller.hpp"
 #include "codeexec/runtime/event_recorder.hpp"
@@ -60,6 +61,8 @@ class whole {
   whole(asio::io_context& io, options const& with, execution::config const& config, clients connected,
         std::string const& own_namespace)
       : with_(with),
+        // The flag bounds what is asked for at all; the configuration, what of it is served.
+        watched_(with.namespaces.empty() ? config.named_namespaces() : with.namespaces),
         clients_(std::move(connected)),
         random_(make_rng()),
         guarded_(*clients_.work, [this] { return !elector_ || elector_->is_leading(); }),
@@ -75,9 +78,11 @@ class whole {
         reconciler_(io.get_executor(), guarded_, stores_, config, runner::program(), base::system_clock(), next_rng(),
                     [this](auto const& key) { controller_.enqueue(key, runtime::priority::high); }),
         controller_(io.get_executor(), reconciler_, base::system_clock(), next_rng(), controller_options()),
+        sweeper_(guarded_, stores_, reconciler_, config, watched_, base::system_clock(), next_rng()),
         events_(io.get_executor(), *clients_.aside, reporter(), event_options(), base::system_clock()),
         signals_(io.get_executor()),
         reflectors_(io.get_executor(), [this](auto, auto const&) { fail(); }),
+        sweeps_(io.get_executor(), [this](auto, auto const&) { fail(); }),
         main_(io.get_executor(), [this](auto, auto const&) { fail(); }),
         stop_(io.get_executor()) {
     stores_.add_indices();
@@ -107,7 +112,7 @@ class whole {
   runtime::informer_options collection(kube::resource const& type, std::string selector, kube::projection keep) const {
     runtime::informer_options what;
     what.type = type;
-    what.namespaces = with_.namespaces;
+    what.namespaces = watched_;
     what.label_selector = std::move(selector);
     what.keep = std::move(keep);
     return what;
@@ -184,13 +189,26 @@ class whole {
       auto const leads = co_await elector_->wait_leading();
       if (leads) {
         write_ready_file();
-        controller_.start({&executions_, &jobs_, &pods_});
+        begin();
       }
       co_await elector_->wait_ended();
       if (elector_->lost()) lose();
     } else {
-      controller_.start({&executions_, &jobs_, &pods_});
+      begin();
     }
+  }
+
+  void begin() {
+    controller_.start({&executions_, &jobs_, &pods_});
+    sweeps_.spawn("sweep", sweep());
+  }
+
+  kube::task<void> sweep() {
+    auto const executions = co_await executions_.wait_synced();
+    auto const jobs = co_await jobs_.wait_synced();
+    auto const pods = co_await pods_.wait_synced();
+    if (!executions || !jobs || !pods) co_return;
+    co_await sweeper_.run();
   }
 
   /// Whoever leads by now must find nobody else at work. No write leaves any more: the guarded client sees to that.
@@ -205,7 +223,9 @@ class whole {
     if (!told) co_return;
     bool const at_once = exit_code_ == exit_codes::lease_lost;
     std::chrono::steady_clock::duration const grace = at_once ? std::chrono::milliseconds(0) : with_.stop_grace;
+    sweeps_.stop();
     co_await controller_.stop(grace);
+    co_await sweeps_.join();
     co_await reconciler_.stop();
     reflectors_.stop();
     co_await reflectors_.join();
@@ -222,6 +242,7 @@ class whole {
   }
 
   options const& with_;
+  std::vector<std::string> watched_;
   clients clients_;
   base::rng random_;
   std::optional<runtime::leader_elector> elector_;
@@ -232,9 +253,11 @@ class whole {
   reconciler::stores stores_;
   reconciler::code_execution_reconciler reconciler_;
   runtime::controller controller_;
+  reconciler::sweeper sweeper_;
   runtime::event_recorder events_;
   async::shutdown_signals signals_;
   async::task_group reflectors_;
+  async::task_group sweeps_;
   async::task_group main_;
   async::event stop_;
   int exit_code_ = exit_codes::stopped;
@@ -263,7 +286,7 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   // Before the first word: whoever reads that may send a signal, which must find its handler.
   whole all(io, with, config, std::move(connected), cluster.namespace_);
   std::string namespaces;
-  for (auto const& ns : with.namespaces)
+  for (auto const& ns : with.namespaces.empty() ? config.named_namespaces() : with.namespaces)
     namespaces += (namespaces.empty() ? "" : ",") + ns;
   base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("server", cluster.server),
                                kv("from", cluster.origin), kv("namespaces", namespaces.empty() ? "all" : namespaces),

@@ -33,6 +33,9 @@ at once. Running executions are not disturbed: the next operator goes on where t
 With --leader-elect several may run: one works, the others keep their caches warm and take over at their next try after
 a clean stop, or once the lease has run out after a crash. Who loses the lease stops at once.
 
+"codeexec-controller check FILE" shows, without a cluster, what a CodeExecution would become with a configuration, or why
+it would not run (codeexec-controller check --help).
+
   codeexec-controller --kubeconfig ~/.kube/config --context kind-kind --namespace agents
   codeexec-controller --config /etc/codeexec/operator.yaml --log-format json
 
@@ -108,7 +111,7 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->delimiter(',')
       ->take_all();
   app.add_option("--config", to.config_file,
-                 "YAML file with runtimes, defaults and the sandbox (config/operator.yaml documents it)")
+                 "YAML file with runtimes, defaults, policy and concurrency (config/operator.yaml has every key)")
       ->envname("CODEEXEC_CONFIG")
       ->type_name("FILE");
   app.add_option("--workers", to.workers, "CodeExecutions worked on at the same time; most of it is waiting")

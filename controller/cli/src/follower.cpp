@@ -107,6 +107,7 @@ stream_progress::stored follower::stored(stream_name which) const {
   if (status().output) {
     all.total_bytes = is_out ? status().output->stdoutBytes : status().output->stderrBytes;
     all.truncated = is_out ? status().output->stdoutTruncated : status().output->stderrTruncated;
+    all.omitted = is_out ? status().output->stdoutOmitted : status().output->stderrOmitted;
   } else {
     all.total_bytes = static_cast<std::int64_t>(all.text.size());
   }

@@ -65,37 +65,14 @@ struct parts {
   std::int64_t missing = 0;
 };
 
-/// Finds the line that says what was left out. The code may have written such lines itself: the right one is where
-/// head, gap and tail add up to what was written.
+/// The text around the line that says what was left out. The code may have written such lines itself, so its place is
+/// taken from the status, never from the text.
 std::optional<parts> split_at_marker(stream_progress::stored const& all) {
-  std::string const suffix = " of " + std::string(all.name) + " left out]\n";
-  constexpr std::string_view prefix = "[codeexec: ";
-  std::optional<parts> fallback;
-  for (auto at = all.text.find(prefix); at != std::string_view::npos; at = all.text.find(prefix, at + 1)) {
-    if (at != 0 && all.text[at - 1] != '\n') continue;
-    auto i = at + prefix.size();
-    auto const digits = i;
-    std::int64_t count = 0;
-    for (; i < all.text.size() && i - digits < 18 && all.text[i] >= '0' && all.text[i] <= '9'; ++i) {
-      count = count * 10 + (all.text[i] - '0');
-    }
-    if (i == digits) continue;
-    auto rest = all.text.substr(i);
-    auto const word = std::string_view(count == 1 ? " byte" : " bytes");
-    if (!rest.starts_with(word)) continue;
-    rest.remove_prefix(word.size());
-    if (!rest.starts_with(suffix)) continue;
-    parts found{all.text.substr(0, at), rest.substr(suffix.size()), count};
-    auto const kept = all.total_bytes - count;
-    auto const both = raw_size(found.head) + raw_size(found.tail);
-    if (both == kept) return found;
-    if (both == kept + 1 && found.head.ends_with('\n')) {
-      found.head.remove_suffix(1);  // put there so that the marker has a line of its own
-      return found;
-    }
-    if (!fallback) fallback = found;
-  }
-  return fallback;
+  if (!all.omitted || all.omitted->markerOffset < 0 || all.omitted->markerLength < 0) return std::nullopt;
+  auto const offset = static_cast<std::size_t>(all.omitted->markerOffset);
+  auto const length = static_cast<std::size_t>(all.omitted->markerLength);
+  if (offset > all.text.size() || length > all.text.size() - offset) return std::nullopt;
+  return parts{all.text.substr(0, offset), all.text.substr(offset + length), all.omitted->bytes};
 }
 
 }  // namespace
@@ -127,7 +104,7 @@ stream_progress::remainder stream_progress::rest(stored const& all) const {
   }
   auto const split = split_at_marker(all);
   if (!split) {
-    // No marker that we know: an operator of another version. What has been seen is not repeated.
+    // Nobody says where: what has been seen is not repeated.
     result.head = after(all.text, passed, carry_);
     result.missing = std::max<std::int64_t>(0, all.total_bytes - position_ - raw_size(result.head));
     return result;

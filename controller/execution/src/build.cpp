@@ -58,7 +58,7 @@ std::string known_languages(config const& with) {
 json labels(api::CodeExecution const& execution) {
   json result = json::object();
   result[text(api::labels::managed_by)] = api::field_manager;
-  result[text(api::labels::component)] = "execution";
+  result[text(api::labels::component)] = api::components::execution;
   result[text(api::labels::execution)] = kube::label_value(execution.metadata.name);
   result[text(api::labels::execution_uid)] = execution.metadata.uid;
   return result;
@@ -72,6 +72,19 @@ json owner(std::string_view api_version, std::string_view kind, std::string_view
                            {"uid", uid},
                            {"controller", true},
                            {"blockOwnerDeletion", block_deletion}}});
+}
+
+/// No file that the code may keep is larger than its volume. It is a bound for the one file that no volume bounds, the
+/// termination log, which lies on the node's disk and counts towards no limit of the pod's.
+std::optional<std::int64_t> largest_file(config const& with) {
+  std::optional<std::int64_t> largest;
+  for (auto const& limit : {with.workspace_size_limit, with.tmp_size_limit}) {
+    auto const size = api::quantity::parse(limit);
+    auto const bytes = size ? size->units() : std::nullopt;
+    if (!bytes || *bytes <= 0) return std::nullopt;
+    largest = std::max(largest.value_or(0), *bytes);
+  }
+  return largest;
 }
 
 json runner_command(resolved_spec const& resolved, input const& in, job_parts const& parts, config const& with) {
@@ -90,6 +103,7 @@ json runner_command(resolved_spec const& resolved, input const& in, job_parts co
   if (in.has_stdin) flag("--stdin", text(input_directory) + "/stdin");
   if (with.require_sandbox) command.push_back("--require-sandbox");
   if (with.max_processes > 0 && with.require_sandbox) flag("--max-processes", std::to_string(with.max_processes));
+  if (auto const bytes = largest_file(with)) flag("--max-file-bytes", std::to_string(*bytes));
   flag("--token", parts.token);
   command.push_back("--");
   for (auto const& word : resolved.command)
@@ -138,15 +152,41 @@ json volumes(std::string const& name, input const& in, job_parts const& parts, c
   json all = json::array();
   all.push_back({{"name", "runner"},
                  {"configMap", {{"name", parts.runner_config_map}, {"defaultMode", 0555}, {"optional", false}}}});
-  all.push_back({{"name", "input"},
-                 {"configMap", {{"name", name}, {"defaultMode", 0444}, {"items", items}, {"optional", false}}}});
+  all.push_back(
+      {{"name", "input"},
+       {"configMap",
+        {{"name", input_name(name, parts.token)}, {"defaultMode", 0444}, {"items", items}, {"optional", false}}}});
   all.push_back({{"name", "workspace"}, {"emptyDir", {{"sizeLimit", with.workspace_size_limit}}}});
   all.push_back({{"name", "tmp"}, {"emptyDir", {{"sizeLimit", with.tmp_size_limit}}}});
   return all;
 }
 
+/// What the configuration says about nodes, priority and the registry's credentials.
+void place(json& spec, pod_settings const& with) {
+  if (!with.node_selector.empty()) spec["nodeSelector"] = with.node_selector;
+  for (auto const& one : with.tolerations) {
+    json toleration = {{"operator", one.operator_}};
+    if (!one.key.empty()) toleration["key"] = one.key;
+    if (one.operator_ == "Equal") toleration["value"] = one.value;
+    if (!one.effect.empty()) toleration["effect"] = one.effect;
+    if (one.seconds) toleration["tolerationSeconds"] = *one.seconds;
+    spec["tolerations"].push_back(std::move(toleration));
+  }
+  if (!with.priority_class_name.empty()) spec["priorityClassName"] = with.priority_class_name;
+  for (auto const& name : with.image_pull_secrets)
+    spec["imagePullSecrets"].push_back({{"name", name}});
+}
+
+/// The configuration's labels or annotations under the operator's own.
+json with_own(std::map<std::string, std::string> const& configured, json const& own) {
+  json all = configured;
+  if (all.is_null()) all = json::object();
+  all.update(own);
+  return all;
+}
+
 json pod_spec(std::string const& name, resolved_spec const& resolved, input const& in, job_parts const& parts,
-              config const& with) {
+              config const& with, pod_settings const& placed) {
   json spec = {{"restartPolicy", "Never"},
                {"automountServiceAccountToken", false},
                {"enableServiceLinks", false},
@@ -158,6 +198,7 @@ json pod_spec(std::string const& name, resolved_spec const& resolved, input cons
                  {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
                {"containers", json::array({container(resolved, in, parts, with)})},
                {"volumes", volumes(name, in, parts, with)}};
+  place(spec, placed);
   if (!resolved.runtime_class_name.empty()) spec["runtimeClassName"] = resolved.runtime_class_name;
   if (with.user_namespaces) spec["hostUsers"] = false;
   if (!resolved.network_allowed) {
@@ -173,23 +214,10 @@ std::string file_key(std::size_t index) {
   return "file-" + std::to_string(index);
 }
 
-}  // namespace
-
-base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with) {
-  auto const violations = api::validate(spec);
-  if (!violations.empty()) return base::error(api::describe(violations));
-  // Refused rather than run as an empty program.
-  if (!spec.code) return base::error("spec.codeFrom: this operator does not read it yet; put the code into spec.code");
-
-  std::string const language = spec.language.value_or(with.defaults.language);
-  auto const found = with.runtimes.find(language);
-  if (found == with.runtimes.end()) {
-    return base::error("spec.language: \"" + language + "\" is not a runtime of this operator (it knows " +
-                       known_languages(with) + ")");
-  }
-  runtime const& by = found->second;
-
+resolved_spec fill_in_defaults(api::CodeExecutionSpec const& spec, runtime const& by, std::string const& language,
+                               namespace_settings const& here) {
   resolved_spec r;
+  r.language = language;
   r.image = spec.image.value_or(by.image);
   r.file = by.file;
   r.command = spec.command.empty() ? by.command : spec.command;
@@ -205,22 +233,51 @@ base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config c
   }
   r.env.insert(r.env.end(), spec.env.begin(), spec.env.end());
 
-  r.timeout = spec.timeoutSeconds ? std::chrono::seconds(*spec.timeoutSeconds) : with.defaults.timeout;
+  r.timeout = spec.timeoutSeconds ? std::chrono::seconds(*spec.timeoutSeconds) : here.defaults.timeout;
   r.startup_timeout =
-      spec.startupTimeoutSeconds ? std::chrono::seconds(*spec.startupTimeoutSeconds) : with.defaults.startup_timeout;
-  r.resources = merge(spec.resources, with.defaults.resources);
-  r.runtime_class_name = spec.runtimeClassName.value_or(with.defaults.runtime_class_name);
-  r.network_allowed = spec.network.value_or(with.defaults.network) == "Allow";
-  r.max_output_bytes = with.defaults.max_output_bytes;
+      spec.startupTimeoutSeconds ? std::chrono::seconds(*spec.startupTimeoutSeconds) : here.defaults.startup_timeout;
+  r.resources = merge(spec.resources, here.defaults.resources);
+  r.runtime_class_name = spec.runtimeClassName.value_or(here.defaults.runtime_class_name);
+  r.network_allowed = spec.network.value_or(here.defaults.network) == "Allow";
+  r.max_output_bytes = here.defaults.max_output_bytes;
   if (spec.output && spec.output->maxBytes) r.max_output_bytes = *spec.output->maxBytes;
   r.max_output_bytes = std::clamp<std::int64_t>(r.max_output_bytes, 1, api::limits::max_output_bytes);
-  r.retain = spec.cleanupPolicy.value_or(with.defaults.cleanup_policy) == "Retain";
+  r.retain = spec.cleanupPolicy.value_or(here.defaults.cleanup_policy) == "Retain";
   return r;
+}
+
+}  // namespace
+
+base::result<resolved_spec> resolve(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns) {
+  auto const violations = api::validate(spec);
+  if (!violations.empty()) return base::error(api::describe(violations));
+
+  namespace_settings const& here = with.in(ns);
+  std::string const language = spec.language.value_or(here.defaults.language);
+  auto const found = with.runtimes.find(language);
+  if (found == with.runtimes.end()) {
+    return base::error("spec.language: \"" + language + "\" is not a runtime of this operator (it knows " +
+                       known_languages(with) + ")");
+  }
+  resolved_spec r = fill_in_defaults(spec, found->second, language, here);
+  r.violations = check_policy(spec, r, here.policy, with);
+  return r;
+}
+
+resolved_spec resolve_started(api::CodeExecutionSpec const& spec, config const& with, std::string_view ns) {
+  namespace_settings const& here = with.in(ns);
+  std::string const language = spec.language.value_or(here.defaults.language);
+  auto const found = with.runtimes.find(language);
+  return fill_in_defaults(spec, found == with.runtimes.end() ? runtime() : found->second, language, here);
 }
 
 std::string child_name(api::ObjectMeta const& execution) {
   constexpr std::size_t pod_suffix = 6;  // "-" and five characters
   return kube::child_name(execution.name, execution.uid, kube::max_label_length - pod_suffix);
+}
+
+std::string input_name(std::string_view job_name, std::string_view token) {
+  return text(job_name) + "-" + base::sha256_hex(token).substr(0, 8);
 }
 
 std::string without_expansion(std::string_view plain) {
@@ -238,12 +295,13 @@ std::string runner_config_map_name(std::string_view runner_sha256) {
   return "codeexec-runner-" + text(runner_sha256.substr(0, 12));
 }
 
-base::result<input> make_input(api::CodeExecutionSpec const& spec, resolved_spec const& resolved) {
+base::result<input> make_input(api::CodeExecutionSpec const& spec, resolved_spec const& resolved,
+                               std::string const* source) {
   input in;
   std::size_t bytes = 0;
   std::string digest;  // hashed at the end: paths and hashes of the contents, in order
   auto const add = [&](std::string key, std::string path, std::string const& content) {
-    bytes += key.size() + content.size();
+    bytes += content.size();
     digest += path + '\n' + base::sha256_hex(content) + '\n';
     // A NUL is valid UTF-8 and valid JSON, yet tools that show ConfigMaps trip over it.
     bool const plain = base::is_valid_utf8(content) && content.find('\0') == std::string::npos;
@@ -255,7 +313,9 @@ base::result<input> make_input(api::CodeExecutionSpec const& spec, resolved_spec
     in.items.emplace_back(std::move(key), std::move(path));
   };
 
-  std::string const& code = spec.code ? *spec.code : std::string();
+  // Refused rather than run as an empty program.
+  if (!spec.code && source == nullptr) return base::error("spec.codeFrom: has not been read");
+  std::string const& code = spec.code ? *spec.code : *source;
   in.code_sha256 = base::sha256_hex(code);
   add("code", "workspace/" + resolved.file, code);
   for (std::size_t i = 0; i < spec.files.size(); ++i) {
@@ -298,40 +358,46 @@ std::chrono::seconds active_deadline(resolved_spec const& resolved, config const
 json make_job(api::CodeExecution const& execution, resolved_spec const& resolved, input const& in,
               job_parts const& parts, config const& with) {
   std::string const name = child_name(execution.metadata);
-  json pod_labels = labels(execution);
+  pod_settings const& placed = with.in(execution.metadata.namespace_).pod;
+  json const job_labels = with_own(placed.labels, labels(execution));
+  json pod_labels = job_labels;
   pod_labels[text(network_label)] = resolved.network_allowed ? "allow" : "deny";
   json annotations = json::object();
   annotations[text(input_annotation)] = in.sha256;
+  annotations[text(code_annotation)] = in.code_sha256;
+  annotations[text(runner_annotation)] = parts.runner_config_map;
   annotations[text(token_annotation)] = parts.token;
-  return {
-      {"apiVersion", "batch/v1"},
-      {"kind", "Job"},
-      {"metadata",
-       {{"name", name},
-        {"namespace", execution.metadata.namespace_},
-        {"labels", labels(execution)},
-        {"annotations", annotations},
-        {"ownerReferences",
-         owner(api::api_version, api::kind, execution.metadata.name, execution.metadata.uid, true)}}},
-      {"spec",
-       {{"completions", 1},
-        {"parallelism", 1},
-        {"backoffLimit", 0},
-        // A pod that is being deleted is not replaced by another: the code runs once.
-        {"podReplacementPolicy", "Failed"},
-        {"activeDeadlineSeconds", active_deadline(resolved, with).count()},
-        {"ttlSecondsAfterFinished", with.job_ttl.count()},
-        {"template", {{"metadata", {{"labels", pod_labels}}}, {"spec", pod_spec(name, resolved, in, parts, with)}}}}}};
+  json pod_metadata = {{"labels", pod_labels}};
+  if (!placed.annotations.empty()) pod_metadata["annotations"] = placed.annotations;
+  return {{"apiVersion", "batch/v1"},
+          {"kind", "Job"},
+          {"metadata",
+           {{"name", name},
+            {"namespace", execution.metadata.namespace_},
+            {"labels", job_labels},
+            {"annotations", with_own(placed.annotations, annotations)},
+            {"ownerReferences",
+             owner(api::api_version, api::kind, execution.metadata.name, execution.metadata.uid, true)}}},
+          {"spec",
+           {{"completions", 1},
+            {"parallelism", 1},
+            {"backoffLimit", 0},
+            // A pod that is being deleted is not replaced by another: the code runs once.
+            {"podReplacementPolicy", "Failed"},
+            {"activeDeadlineSeconds", active_deadline(resolved, with).count()},
+            {"ttlSecondsAfterFinished", with.job_ttl.count()},
+            {"template", {{"metadata", pod_metadata}, {"spec", pod_spec(name, resolved, in, parts, with, placed)}}}}}};
 }
 
-json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid) {
+json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid,
+                           std::string_view token) {
   std::string const name = child_name(execution.metadata);
   json annotations = json::object();
   annotations[text(input_annotation)] = in.sha256;
   json object = {{"apiVersion", "v1"},
                  {"kind", "ConfigMap"},
                  {"metadata",
-                  {{"name", name},
+                  {{"name", input_name(name, token)},
                    {"namespace", execution.metadata.namespace_},
                    {"labels", labels(execution)},
                    {"annotations", annotations},
@@ -345,7 +411,7 @@ json make_input_config_map(api::CodeExecution const& execution, input const& in,
 json make_runner_config_map(std::string_view ns, std::string_view runner, std::string_view runner_sha256) {
   json object_labels = json::object();
   object_labels[text(api::labels::managed_by)] = api::field_manager;
-  object_labels[text(api::labels::component)] = "runner";
+  object_labels[text(api::labels::component)] = api::components::runner;
   json binary = json::object();
   binary[text(runner_key)] = base::base64_encode(runner);
   return {{"apiVersion", "v1"},

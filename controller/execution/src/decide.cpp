@@ -4,6 +4,7 @@
 
 #include "codeexec/api/names.hpp"
 #include "codeexec/api/validate.hpp"
+#include "codeexec/base/encoding.hpp"
 #include "codeexec/execution/status.hpp"
 
 namespace codeexec::execution {
@@ -14,6 +15,8 @@ using std::chrono::milliseconds;
 
 /// A container's log may end a little after its state says so; a result that is announced is worth this wait.
 constexpr auto log_patience = 10s;
+/// The way to a node's logs (its kubelet, a tunnel) comes back after a restart; the output is still there.
+constexpr auto log_outage_patience = 60s;
 /// The kubelet says why a container was killed 1 to 2 s after the runner's own report.
 constexpr auto kill_reason_patience = 3s;
 /// Watches of Jobs and Pods are two: news of one may come before older news of the other.
@@ -21,11 +24,17 @@ constexpr auto watch_skew = 3s;
 /// The Job controller makes a pod within milliseconds, or says why it cannot.
 constexpr auto pod_patience = 1s;
 constexpr auto event_interval = 5s;
-/// How long a look at the runner's ConfigMap holds, and how long where a pod does not get ahead.
+/// How long a look at the runner's ConfigMap, or at the NetworkPolicy, holds, and how long where a pod does not get
+/// ahead.
 constexpr auto runner_memory = 60s;
 constexpr auto stuck_after = 5s;
 /// No execution passes through another operator's hands, to its end, within this.
 constexpr auto claim_memory = 500ms;
+/// A ConfigMap that is applied together with the execution may come a moment later: how long, and how often is looked.
+constexpr auto source_patience = 15s;
+constexpr auto source_interval = 2s;
+/// Before the place in the queue is written anew, at the front of it.
+constexpr auto position_interval = 10s;
 /// Before a refused creation is tried again.
 constexpr auto refusal_interval = 5s;
 /// What the kubelet needs beyond the grace period to report a stopped pod; after that its node is taken for lost.
@@ -46,6 +55,8 @@ class decider {
     plan_.shown_reason = o_.known.shown_reason;
     plan_.shown_message = o_.known.shown_message;
     plan_.shown_since = o_.known.shown_since;
+    plan_.shown_position = o_.known.shown_position;
+    plan_.position_since = o_.known.position_since;
 
     if (o_.object.metadata.being_deleted()) {
       let_go();
@@ -72,6 +83,7 @@ class decider {
   }
   bool job_there() const { return o_.job != nullptr && !o_.job_gone; }
   bool cancelled() const { return o_.object.spec.cancel; }
+  namespace_settings const& here() const { return with_.in(o_.object.metadata.namespace_); }
 
   kube::ContainerStateTerminated const* terminated() const {
     return container_ != nullptr && container_->state.terminated ? &*container_->state.terminated : nullptr;
@@ -102,8 +114,23 @@ class decider {
     return {};
   }
 
+  /// The node is gone, and the control plane has ended the pod in its place: the pod garbage collector, or (of old) the
+  /// node lifecycle controller.
+  bool node_gone() const {
+    if (!o_.pod) return false;
+    auto const* const target = o_.pod->status.condition("DisruptionTarget");
+    bool const collected = target != nullptr && target->status == "True" && target->reason == "DeletionByPodGC";
+    return collected || o_.pod->status.reason == "NodeLost";
+  }
+
   bool runner_checked_within(std::chrono::seconds span) const {
     return o_.known.runner_checked && !elapsed(*o_.known.runner_checked, span);
+  }
+
+  /// No pod whose network is denied starts before this is false.
+  bool network_to_be_checked() const {
+    if (o_.resolved->network_allowed || !with_.network_policy) return false;
+    return !o_.known.network_checked || elapsed(*o_.known.network_checked, runner_memory);
   }
 
   bool elapsed(base::wall_time since, std::chrono::seconds span) const { return now_ - since >= span; }
@@ -123,8 +150,41 @@ class decider {
     plan_.requeue_after.reset();
   }
 
+  /// What was decided about an execution whose code never started, while its pod is being stopped: it stands in the
+  /// status, so that whoever takes over ends it so.
+  std::optional<conclusion> verdict() const {
+    auto const& status = o_.object.status;
+    bool const waits = status.reason == api::reasons::queued || status.reason == api::reasons::suspended ||
+                       status.reason == api::reasons::scheduling || status.reason == api::reasons::pulling_image ||
+                       status.reason == api::reasons::starting;
+    bool const pending = status.phase == api::phases::pending && !status.reason.empty();
+    if (!pending || waits || status.jobName.empty()) return std::nullopt;
+    return conclusion{status.reason, status.message, std::nullopt, false};
+  }
+
+  /// Ends an execution whose code has not started: only once it cannot start any more. The API server may know of a
+  /// start that no watch has shown yet, and a pod starts whenever it can until it is gone.
+  void give_up(conclusion const& end) {
+    if (!job_known()) {
+      finish(end);
+      return;
+    }
+    if (!cancelled() && !verdict()) {
+      plan_.status = make_progress_status(o_, api::phases::pending, end.reason, end.message, now_);
+      return;
+    }
+    stop_pod();
+  }
+
+  void stop_pod() {
+    bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
+    if (job_there() && !asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
+    look_again_in(1s);
+  }
+
   /// Shows a state that is not final: written once it has lasted, so that what is over within a second costs no write.
-  void show(std::string_view phase, std::string_view reason, std::string const& message, bool at_once = false) {
+  void show(std::string_view phase, std::string_view reason, std::string const& whole_message, bool at_once = false) {
+    auto const message = bounded_message(whole_message);
     auto const& current = o_.object.status;
     bool const same = plan_.shown_phase == phase && plan_.shown_reason == reason && plan_.shown_message == message;
     if (!same) {
@@ -158,6 +218,10 @@ class decider {
       if (!asked_not_long_ago) act(delete_job{o_.job->metadata.uid});
       if (!o_.job->metadata.being_deleted() || asked_not_long_ago) look_again_in(10s);
     }
+    if (job_known() && !job_there() && !o_.pod && !o_.known.pod_ruled_out) {
+      act(find_pod{});  // there may be one that no watch has shown yet
+      return;
+    }
     bool const pod_stopped = !o_.pod || o_.pod_gone || terminated() != nullptr || o_.pod->status.phase == "Succeeded" ||
                              o_.pod->status.phase == "Failed";
     // A node that does not answer must not keep the object for ever: the Job is gone, and with it whatever would start
@@ -174,7 +238,11 @@ class decider {
   // --- final -------------------------------------------------------------------------------------------------------
 
   void clean_up() {
-    bool const retain = o_.object.spec.cleanupPolicy.value_or(with_.defaults.cleanup_policy) == "Retain";
+    // What may change after the end (ttlSecondsAfterFinished, cancel) changes nothing of the result. But a status that
+    // speaks of an older generation means "not seen yet" to whoever waits.
+    if (o_.object.status.observedGeneration != o_.object.metadata.generation)
+      plan_.status = make_seen_status(o_.object);
+    bool const retain = o_.object.spec.cleanupPolicy.value_or(here().defaults.cleanup_policy) == "Retain";
     if (job_there() && !retain && !o_.job->metadata.being_deleted()) {
       bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
       if (!asked_not_long_ago) act(delete_job{o_.job->metadata.uid});
@@ -195,11 +263,17 @@ class decider {
   // --- on the way --------------------------------------------------------------------------------------------------
 
   void go_on() {
-    if (!job_known()) {
+    // A pod that has outlived its Job still tells how it ended.
+    bool const only_pod_left = o_.known.job_ruled_out && o_.pod;
+    if (!job_known() && !only_pod_left) {
       start();
       return;
     }
     if (conclude()) return;
+    if (verdict()) {
+      stop_pod();
+      return;
+    }
     if (cancelled()) {
       stop_for_cancel();
       return;
@@ -224,12 +298,27 @@ class decider {
         act(find_job{});
         return;
       }
-      finish({api::reasons::cancelled, "Cancelled before it was started (spec.cancel).", std::nullopt, false});
+      // A predecessor may have deleted the Job already, and left the pod to end.
+      bool const may_have_run = ours() && !o_.known.claimed;
+      if (may_have_run && !o_.known.pod_ruled_out) {
+        act(find_pod{});
+        return;
+      }
+      finish({api::reasons::cancelled,
+              may_have_run
+                  ? "Cancelled (spec.cancel). The operator was restarted meanwhile: had the code been started, "
+                    "what it wrote is lost."
+                  : "Cancelled before it was started (spec.cancel).",
+              std::nullopt, false});
       return;
     }
     if (!status.jobName.empty()) {
       if (!o_.known.job_ruled_out) {
         act(find_job{});
+      } else if (!o_.known.pod_ruled_out) {
+        act(find_pod{});
+      } else if (auto const end = verdict()) {
+        finish(*end);
       } else {
         finish(
             {api::reasons::output_lost,
@@ -247,20 +336,120 @@ class decider {
               std::nullopt, false});
       return;
     }
+    if (!o_.resolved->violations.empty()) {
+      // A Job that was made before the policy became what it is goes on.
+      if (!no_job_for_certain()) {
+        act(find_job{});
+      } else {
+        finish({api::reasons::policy_violation,
+                describe_policy_violations(o_.resolved->violations, o_.object.metadata.namespace_), std::nullopt,
+                false});
+      }
+      return;
+    }
     if (o_.object.spec.suspend) {
       show(api::phases::pending, api::reasons::suspended, "Nothing is started while spec.suspend is true.", true);
       return;
     }
+    if (!o_.queue.admitted) {
+      wait_in_queue();
+      return;
+    }
     if (refused()) return;
-    auto in = make_input(o_.object.spec, *o_.resolved);
+    if (o_.known.object_bytes.value_or(0) > max_startable_bytes) {
+      finish({api::reasons::invalid_spec,
+              "spec: this object takes " + std::to_string(*o_.known.object_bytes) +
+                  " bytes as the API server stores it; with more than " + std::to_string(max_startable_bytes) +
+                  " there is no room for its result. Put code into a ConfigMap (spec.codeFrom), or make files smaller; "
+                  "control characters and <, > and & take six bytes each.",
+              std::nullopt, false});
+      return;
+    }
+    if (!source_known()) return;
+    auto in = make_input(o_.object.spec, *o_.resolved, o_.known.source.code.get());
     if (!in) {
       finish({api::reasons::invalid_spec, in.error().message, std::nullopt, false});
       return;
     }
     if (!ours()) act(add_finalizer{});
     if (!runner_checked_within(runner_memory)) act(ensure_runner{runner_memory});
+    if (network_to_be_checked()) act(ensure_network{runner_memory});
     act(create_job{make_job(o_.object, *o_.resolved, *in, {o_.known.runner_config_map, o_.known.token}, with_)});
     show(api::phases::pending, api::reasons::scheduling, "The Job is being made.");
+  }
+
+  /// Whether the code is at hand. Otherwise it is asked for, waited for, or given up.
+  bool source_known() {
+    auto const& source = o_.known.source;
+    if (o_.object.spec.code || source.code || !o_.object.spec.codeFrom) return true;
+    if (!source.asked) {
+      act(read_code_source{});
+      return false;
+    }
+    auto const since = source.missing_since.value_or(*source.asked);
+    auto const patience = std::min<std::chrono::seconds>(source_patience, o_.resolved->startup_timeout);
+    // The last word is an answer that came after the patience had ended.
+    if (*source.asked - since >= patience) {
+      give_up({api::reasons::source_missing,
+               "Waited " + seconds_text(patience) + " for the code in vain. " + source.problem, std::nullopt, false});
+      return false;
+    }
+    auto const next = std::min(*source.asked + source_interval, since + patience);
+    if (now_ >= next) {
+      act(read_code_source{});
+      return false;
+    }
+    look_again_at(next);
+    show(api::phases::pending, api::reasons::scheduling, "Waiting for the code. " + source.problem);
+    return false;
+  }
+
+  /// The place in the queue changes with every execution that ends, and a write for each that waits, each time, would
+  /// cost more than the executions themselves. So a place is written when the wait has lasted, and then as many seconds
+  /// later as there are places before it: of those that wait, together, some five to ten a second.
+  void wait_in_queue() {
+    auto const& where = o_.queue;
+    std::string const message = describe(where);
+    if (startup_over()) {
+      if (!no_job_for_certain()) {
+        act(find_job{});
+        return;
+      }
+      finish({api::reasons::startup_timed_out,
+              "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
+                  " (spec.startupTimeoutSeconds) had passed. Waited in the queue: " + message,
+              std::nullopt, false});
+      return;
+    }
+    look_again_at(o_.known.accepted + o_.resolved->startup_timeout);
+    auto const& current = o_.object.status;
+    bool const stands = current.phase == api::phases::pending && current.reason == api::reasons::queued &&
+                        current.observedGeneration == o_.object.metadata.generation;
+    bool const same = plan_.shown_reason == api::reasons::queued;
+    plan_.shown_phase = api::phases::pending;
+    plan_.shown_reason = api::reasons::queued;
+    plan_.shown_message = message;
+    if (!same) plan_.shown_since = now_;
+    if (!stands && now_ < plan_.shown_since + with_.status_settle) {
+      look_again_at(plan_.shown_since + with_.status_settle);
+      return;
+    }
+    // After a restart nobody knows how old the written place is: it counts as new, so that not all are written at once.
+    if (stands && !plan_.position_since) plan_.position_since = now_;
+    std::chrono::seconds const interval =
+        std::max<std::chrono::seconds>(position_interval, std::chrono::seconds(where.position));
+    bool const due = !stands || now_ >= *plan_.position_since + interval;
+    if (!due) {
+      look_again_at(*plan_.position_since + interval);
+      return;
+    }
+    bool const moved = !stands || (plan_.shown_position != where.position && current.message != message);
+    plan_.shown_position = where.position;
+    plan_.position_since = now_;
+    look_again_in(interval);
+    if (moved) {
+      plan_.status = make_progress_status(o_, api::phases::pending, api::reasons::queued, message, now_);
+    }
   }
 
   /// Accepted, not by us, so long ago that its Job may have come and gone by its own TTL.
@@ -277,24 +466,24 @@ class decider {
     if (!o_.known.refused) return false;
     auto const& why = *o_.known.refused;
     if (why.what == refusal::kind::invalid) {
-      finish({api::reasons::invalid_spec, "The API server refuses what the spec asks for: " + why.message, std::nullopt,
-              false});
+      give_up({api::reasons::invalid_spec, "The API server refuses what the spec asks for: " + why.message,
+               std::nullopt, false});
       return true;
     }
     if (why.what == refusal::kind::name_taken) {
-      finish({api::reasons::internal_error, why.message, std::nullopt, false});
+      give_up({api::reasons::internal_error, why.message, std::nullopt, false});
       return true;
     }
     if (startup_over()) {
       bool const quota = why.what == refusal::kind::quota;
-      finish({quota ? api::reasons::quota_exceeded : api::reasons::internal_error,
-              "Waited " + seconds_text(o_.resolved->startup_timeout) +
-                  " (spec.startupTimeoutSeconds) in vain: " + why.message,
-              std::nullopt, false});
+      give_up({quota ? api::reasons::quota_exceeded : api::reasons::internal_error,
+               "Waited " + seconds_text(o_.resolved->startup_timeout) +
+                   " (spec.startupTimeoutSeconds) in vain: " + why.message,
+               std::nullopt, false});
       return true;
     }
     if (elapsed(why.at, refusal_interval)) return false;
-    look_again_at(why.at + refusal_interval);
+    look_again_at(std::min(why.at + refusal_interval, o_.known.accepted + o_.resolved->startup_timeout));
     show(api::phases::pending, api::reasons::scheduling, why.message);
     return true;
   }
@@ -302,13 +491,27 @@ class decider {
   /// False where there is nothing more to wait for, or nothing to wait for yet.
   bool send_input() {
     if (refused()) return false;
-    auto in = make_input(o_.object.spec, *o_.resolved);
+    if (!source_known()) return false;
+    auto in = make_input(o_.object.spec, *o_.resolved, o_.known.source.code.get());
     auto const& annotations = o_.job->metadata.annotations;
     auto const promised = annotations.find(std::string(input_annotation));
-    if (!in || (promised != annotations.end() && promised->second != in->sha256)) {
-      finish({api::reasons::internal_error,
-              "The input is not what the Job was made for; the code was not started. Create a new CodeExecution.",
-              std::nullopt, false});
+    auto const accepted = annotations.find(std::string(code_annotation));
+    bool const source_changed = o_.known.source.code && accepted != annotations.end() &&
+                                accepted->second != base::sha256_hex(*o_.known.source.code);
+    if (source_changed) {
+      // The Job stands for the code that was accepted, which is nowhere any more.
+      give_up({api::reasons::source_missing,
+               "The ConfigMap \"" + o_.object.spec.codeFrom->configMapKeyRef.name +
+                   "\" was changed after this execution was accepted and before its code was copied: the operator was "
+                   "restarted in between. The code was not started; create a new CodeExecution to run it as it is now.",
+               std::nullopt, false});
+      return false;
+    }
+    bool const kept = in && (promised == annotations.end() || promised->second == in->sha256);
+    if (!kept) {
+      give_up({api::reasons::internal_error,
+               "The input is not what the Job was made for; the code was not started. Create a new CodeExecution.",
+               std::nullopt, false});
       return false;
     }
     // The claim shows that the execution had not ended when it was made. Where there is none, or much may have happened
@@ -317,8 +520,11 @@ class decider {
     bool const claim_is_fresh = o_.known.claimed && o_.known.job_created && !o_.known.job_adopted &&
                                 *o_.known.job_created - *o_.known.claimed < claim_memory;
     if (!claim_is_fresh && !o_.known.confirmed) act(confirm_unfinished{});
+    // It stood when the Job was made, by whomever; what starts the pod is the input.
+    if (network_to_be_checked()) act(ensure_network{runner_memory});
     std::string const sha256 = in->sha256;
-    if (plan_.actions.empty()) act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid), sha256});
+    if (plan_.actions.empty())
+      act(create_input{make_input_config_map(o_.object, *in, o_.job->metadata.uid, token()), sha256});
     return true;
   }
 
@@ -326,14 +532,12 @@ class decider {
 
   void stop_for_cancel() {
     if (!code_may_have_run()) {
-      finish({api::reasons::cancelled, "Cancelled before the code was started (spec.cancel).", std::nullopt, false});
+      stop_pod();
       return;
     }
     // Whoever follows the log gets what was written so far, and the runner's report.
     if (running() && o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
-    bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
-    if (job_there() && !asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
-    look_again_in(1s);
+    stop_pod();
   }
 
   // --- waiting for the code to start -------------------------------------------------------------------------------
@@ -391,14 +595,14 @@ class decider {
     }
 
     if (hopeless) {
-      finish({failure, hopeless_text(failure, message), std::nullopt, false});
+      give_up({failure, hopeless_text(failure, message), std::nullopt, false});
       return;
     }
     if (startup_over() || deadline_exceeded()) {
-      finish({failure,
-              "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
-                  " (spec.startupTimeoutSeconds) had passed. Waited for: " + message,
-              std::nullopt, false});
+      give_up({failure,
+               "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
+                   " (spec.startupTimeoutSeconds) had passed. Waited for: " + message,
+               std::nullopt, false});
       return;
     }
     look_again_at(o_.known.accepted + o_.resolved->startup_timeout);
@@ -442,8 +646,9 @@ class decider {
       return true;
     }
     if (o_.pod && !o_.pod_gone && o_.pod->status.phase == "Failed") {
-      // Never started: evicted before, or refused by the kubelet ("OutOfcpu", "NodeAffinity", ...).
-      finish(never_started());
+      // The kubelet ends containers before their pod. So they never started (evicted before, or refused by the kubelet:
+      // "OutOfcpu", "NodeAffinity", ...), or there is no kubelet any more.
+      finish(node_gone() ? lost_with_node() : running() ? stopped_from_outside(std::nullopt) : never_started());
       return true;
     }
     if (o_.pod_gone) {
@@ -477,11 +682,13 @@ class decider {
 
   /// The runner reported. What is missing may be the output, or the reason of a kill.
   void with_result(run_result const& r, bool by_frame) {
-    bool const frames_complete = o_.log.frames && (by_frame || (o_.log.frames->out().total() >= r.stdout_bytes &&
-                                                                o_.log.frames->err().total() >= r.stderr_bytes));
+    // The frames of a whole log add up to the totals, whatever of the output was kept. Where the node has rotated the
+    // log away, the result frame is there and the beginning is not.
+    bool const frames_complete = o_.log.frames && o_.log.frames->out().total() >= r.stdout_bytes &&
+                                 o_.log.frames->err().total() >= r.stderr_bytes;
     bool const nothing_written = r.stdout_bytes == 0 && r.stderr_bytes == 0;
     bool output_there = r.has_output() || frames_complete || nothing_written;
-    if (!output_there && await_log()) return;
+    if (!output_there && await_log(!by_frame)) return;
 
     // A SIGKILL from nowhere may be the kernel's for want of memory: only the kubelet knows.
     bool const killed = r.end == run_result::ending::signaled && r.signal == 9;
@@ -494,10 +701,12 @@ class decider {
     }
     conclusion end = explain(r);
     if (!output_there) {
-      bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
+      bool const partly = o_.log.frames && (o_.log.frames->out().total() > 0 || o_.log.frames->err().total() > 0);
       std::string const what = partly ? "Part of its output could not be had" : "Its output could not be had";
-      end.message +=
-          (end.message.empty() ? "" : " ") + what + (o_.log.failure.empty() ? "." : " (" + o_.log.failure + ").");
+      std::string const why = !o_.log.failure.empty() ? o_.log.failure
+                              : by_frame              ? "the node no longer has the beginning of the log"
+                                                      : "";
+      end.message += (end.message.empty() ? "" : " ") + what + (why.empty() ? "." : " (" + why + ").");
       if (!partly) {
         end.message = end_text(r) + end.message;
         end.reason = api::reasons::output_lost;
@@ -513,27 +722,48 @@ class decider {
   }
 
   /// Sees to it that the log gets read where it can be. True: wait for it. False: there is no more to be had.
-  bool await_log() {
+  /// `more_is_known`: the termination message tells of more than was read.
+  bool await_log(bool more_is_known = false) {
     switch (o_.log.state) {
       case log_state::progress::following:
-        return await_follower();
+        if (await_follower()) return true;
+        // A follower that hangs must not cost the output.
+        if (o_.log.read_anew || !o_.pod || o_.pod_gone) return false;
+        act(read_log{o_.pod->metadata.name});
+        return true;
       case log_state::progress::none:
       case log_state::progress::broken:
         if (!o_.pod || o_.pod_gone) return false;
-        act(read_log{o_.pod->metadata.name});
+        if (o_.log.broken > 0 && elapsed(o_.known.end_seen.value_or(now_), log_outage_patience)) return false;
+        read_log_when_due();
         return true;
       case log_state::progress::ended:
+        // The runner's report ends its log. Where that is missing, a proxy, or a kubelet that stopped, may have made an
+        // end in order of what broke off.
+        if (!more_is_known || !o_.pod || o_.pod_gone) return false;
+        if (elapsed(o_.known.end_seen.value_or(now_), log_patience)) return false;
+        read_log_when_due();
+        return true;
       case log_state::progress::failed:
         return false;
     }
     return false;
   }
 
+  void read_log_when_due() {
+    if (now_ < o_.log.not_before) {
+      look_again_at(o_.log.not_before);
+    } else {
+      act(read_log{o_.pod->metadata.name});
+    }
+  }
+
   /// A follower gets to the log's end soon after the container's, or never.
   bool await_follower() {
     auto const since = o_.known.end_seen.value_or(now_);
-    if (elapsed(since, log_patience)) return false;
-    look_again_at(since + log_patience);
+    auto const until = since + (o_.log.read_anew ? log_outage_patience : log_patience);
+    if (now_ >= until) return false;
+    look_again_at(until);
     return true;
   }
 
@@ -593,13 +823,40 @@ class decider {
 
   /// The pod was told to stop while the code ran. `r` where the runner could report.
   conclusion stopped_from_outside(std::optional<run_result> const& r) const {
-    if (cancelled())
-      return {api::reasons::cancelled, "Cancelled (spec.cancel); what the code wrote until then is kept.", r, true};
+    if (auto end = verdict()) {
+      end->message += " It started at that very moment, and was stopped.";
+      end->result = r;
+      end->output_known = true;
+      return *end;
+    }
+    bool const any_output = r || (o_.log.frames && o_.log.frames->frames() > 0);
+    if (cancelled()) {
+      return {api::reasons::cancelled,
+              any_output ? "Cancelled (spec.cancel); what the code wrote until then is kept."
+                         : "Cancelled (spec.cancel); what the code wrote is lost.",
+              r, true};
+    }
     if (deadline_exceeded()) return {api::reasons::timed_out, timeout_text(), r, true};
     auto const why = disruption();
     if (!why.empty()) return {api::reasons::evicted, "The pod was taken away while the code ran: " + why, r, true};
     return {api::reasons::evicted, "The pod was stopped while the code ran, by somebody who deleted it or its Job.", r,
             true};
+  }
+
+  conclusion lost_with_node() const {
+    bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
+    std::string const what = !code_may_have_run() ? "The code had not started."
+                             : partly             ? "What was read of the code's output until then is kept."
+                                      : "What the code wrote is lost, and whether it came to its end is not known.";
+    return {api::reasons::node_lost,
+            "The node " + o_.pod->spec.nodeName + " is gone, and the pod with it (" + disruption_or_node_lost() +
+                "). " + what + " Create a new CodeExecution to run the code once more.",
+            std::nullopt, code_may_have_run()};
+  }
+
+  std::string disruption_or_node_lost() const {
+    auto const why = disruption();
+    return why.empty() ? o_.pod->status.reason : why;
   }
 
   /// The container ended and its runner could not report: killed, or never run.
@@ -610,7 +867,8 @@ class decider {
     std::string const kept = partly ? " What it wrote until then is kept." : "";
     if (t.reason == "OOMKilled") {
       finish({api::reasons::oom_killed, oom_text() + kept, std::nullopt, true});
-    } else if (cancelled() || deadline_exceeded() || !disruption().empty() || o_.pod->metadata.being_deleted()) {
+    } else if (verdict() || cancelled() || deadline_exceeded() || !disruption().empty() ||
+               o_.pod->metadata.being_deleted()) {
       finish(stopped_from_outside(std::nullopt));
     } else if (t.reason == "StartError" || t.reason == "ContainerCannotRun") {
       finish({api::reasons::internal_error, "The container could not be started: " + t.message, std::nullopt, false});
@@ -624,6 +882,8 @@ class decider {
   }
 
   conclusion never_started() const {
+    if (auto const end = verdict()) return *end;
+    if (cancelled()) return not_seen_to_start();
     std::string const why = o_.pod->status.message.empty() ? o_.pod->status.reason : o_.pod->status.message;
     auto const taken = disruption();
     if (!taken.empty())
@@ -634,7 +894,15 @@ class decider {
                   " (spec.startupTimeoutSeconds) had passed.",
               std::nullopt, false};
     }
+    if (o_.pod->metadata.being_deleted())
+      return {api::reasons::evicted, "The pod was deleted before the code started.", std::nullopt, false};
     return {api::reasons::pod_rejected, "The node refused the pod: " + why, std::nullopt, false};
+  }
+
+  static conclusion not_seen_to_start() {
+    return {api::reasons::cancelled,
+            "Cancelled (spec.cancel). The code was not seen to start; had it started, what it wrote is lost.",
+            std::nullopt, false};
   }
 
   /// The Pod is gone and left no result in its status.
@@ -642,8 +910,10 @@ class decider {
     if (o_.log.state == log_state::progress::following && await_follower()) return;
     bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
     if (!code_may_have_run()) {
-      if (cancelled()) {
-        finish({api::reasons::cancelled, "Cancelled before the code was started (spec.cancel).", std::nullopt, false});
+      if (auto const end = verdict()) {
+        finish(*end);
+      } else if (cancelled()) {
+        finish(not_seen_to_start());
       } else {
         auto const why = disruption();
         finish({api::reasons::evicted, "The pod was deleted before the code started" + (why.empty() ? "." : ": " + why),
@@ -652,7 +922,11 @@ class decider {
       return;
     }
     auto const why = disruption();
-    if (cancelled() || deadline_exceeded() || !why.empty()) {
+    if (node_gone()) {
+      finish(lost_with_node());
+      return;
+    }
+    if (verdict() || cancelled() || deadline_exceeded() || !why.empty()) {
       finish(stopped_from_outside(std::nullopt));
       return;
     }
@@ -665,8 +939,16 @@ class decider {
   /// No Pod was ever seen, and the Job is gone or says that it has ended.
   bool job_ended_without_pod() {
     if (o_.job_gone) {
+      if (!o_.known.pod_ruled_out) {
+        act(find_pod{});
+        return true;
+      }
+      if (auto const end = verdict()) {
+        finish(*end);
+        return true;
+      }
       finish({cancelled() ? api::reasons::cancelled : api::reasons::output_lost,
-              cancelled() ? "Cancelled (spec.cancel)."
+              cancelled() ? not_seen_to_start().message
                           : "The Job was deleted before its result was stored. It is not made again: create a new "
                             "CodeExecution to run the code once more.",
               std::nullopt, false});

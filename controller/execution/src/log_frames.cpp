@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/kube_core/stored_size.hpp"
 #include "codeexec/wire/protocol.h"
 #include "codeexec/wire/utf8.h"
 
@@ -41,52 +42,85 @@ std::string_view without_cut_start(std::string_view bytes) {
   return bytes.substr(skip);
 }
 
-std::string marker(std::uint64_t missing, std::string_view stream_name) {
+std::string marker_line(std::uint64_t missing, std::string_view stream_name) {
   return "[codeexec: " + std::to_string(missing) + (missing == 1 ? " byte of " : " bytes of ") +
          std::string(stream_name) + " left out]\n";
 }
 
-/// Head, marker, tail; the marker stands on a line of its own.
-std::string with_marker(std::string_view head, std::string_view tail, std::uint64_t total,
-                        std::string_view stream_name) {
-  head = without_cut_end(head);
-  tail = without_cut_start(tail);
-  std::string text = base::repair_utf8(std::string(head));
-  if (!text.empty() && text.back() != '\n') text += '\n';
-  text += marker(total - head.size() - tail.size(), stream_name);
-  text += base::repair_utf8(std::string(tail));
-  return text;
+/// What the unit takes in JSON, once repaired.
+std::size_t cost_of(wire::utf8_unit const& unit, std::string_view bytes) {
+  constexpr std::size_t replacement = 3;
+  return unit.valid ? kube::json_length(bytes.substr(0, unit.length)) : replacement;
 }
 
-/// Shortens head and tail until the text fits its budget. Halving ends soon: a kept byte takes at most 6 in JSON.
+std::size_t cost_of_all(std::string_view bytes) {
+  std::size_t cost = 0;
+  while (!bytes.empty()) {
+    auto const unit = next_unit(bytes);
+    cost += cost_of(unit, bytes);
+    bytes.remove_prefix(unit.length);
+  }
+  return cost;
+}
+
+std::string_view fitting_end(std::string_view bytes, std::size_t json_budget) {
+  auto cost = cost_of_all(bytes);
+  while (cost > json_budget) {
+    auto const unit = next_unit(bytes);
+    cost -= cost_of(unit, bytes);
+    bytes.remove_prefix(unit.length);
+  }
+  return bytes;
+}
+
+/// Head, marker, tail; the marker stands on a line of its own.
+stream_text with_marker(std::string_view head, std::string_view tail, std::uint64_t total,
+                        std::string_view stream_name) {
+  stream_text result;
+  stream_marker marker;
+  marker.omitted = total - head.size() - tail.size();
+  result.text = base::repair_utf8(std::string(head));
+  marker.offset = result.text.size();
+  if (!result.text.empty() && result.text.back() != '\n') result.text += '\n';
+  result.text += marker_line(marker.omitted, stream_name);
+  marker.length = result.text.size() - marker.offset;
+  result.text += base::repair_utf8(std::string(tail));
+  result.marker = marker;
+  return result;
+}
+
+/// Shortens head and tail until the text fits its budget.
 stream_text cut_to_fit(std::string_view head, std::string_view tail, std::uint64_t total, std::string_view stream_name,
                        std::size_t json_budget) {
-  for (;;) {
-    std::string text = with_marker(head, tail, total, stream_name);
-    if (json_length(text) <= json_budget || head.size() + tail.size() == 0) return {std::move(text), true};
-    head = head.substr(0, head.size() / 2);
-    tail = tail.substr(tail.size() - tail.size() / 2);
-  }
+  head = without_cut_end(head);
+  tail = without_cut_start(tail);
+  // The longest that it can be: all is missing, and a line break before and after it, as JSON spells them.
+  auto const line = marker_line(total, stream_name).size() + 3;
+  auto const room = json_budget > line ? json_budget - line : 0;
+  auto const [for_head, for_tail] = share(room, cost_of_all(head), cost_of_all(tail));
+  return with_marker(fitting_start(head, for_head), fitting_end(tail, for_tail), total, stream_name);
 }
 
 }  // namespace
 
-std::size_t json_length(std::string_view text) {
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    auto const byte = static_cast<unsigned char>(text[i]);
-    if (byte == '"' || byte == '\\' || byte == '\n' || byte == '\t' || byte == '\r') {
-      length += 2;
-    } else if (byte < 0x20 || byte == '<' || byte == '>' || byte == '&') {
-      length += 6;
-    } else if (byte == 0xE2 && (text.substr(i, 3) == "\u2028" || text.substr(i, 3) == "\u2029")) {
-      length += 6;
-      i += 2;
-    } else {
-      length += 1;
-    }
+std::pair<std::size_t, std::size_t> share(std::size_t room, std::size_t one, std::size_t other) {
+  auto const half = room / 2;
+  if (one <= half) return {one, std::min(other, room - one)};
+  if (other <= half) return {std::min(one, room - other), other};
+  return {half, half};
+}
+
+std::string_view fitting_start(std::string_view text, std::size_t json_budget) {
+  std::size_t kept = 0;
+  while (kept < text.size()) {
+    auto const rest = text.substr(kept);
+    auto const unit = next_unit(rest);
+    auto const cost = cost_of(unit, rest);
+    if (cost > json_budget) break;
+    json_budget -= cost;
+    kept += unit.length;
   }
-  return length;
+  return text.substr(0, kept);
 }
 
 stream_capture::stream_capture(std::size_t max_bytes)
@@ -121,15 +155,18 @@ std::string_view stream_capture::tail() const {
 }
 
 stream_text render(stream_capture const& captured, std::string_view stream_name, std::uint64_t total,
-                   std::size_t json_budget) {
+                   std::size_t json_budget, bool end_read) {
   // The log may have been cut off after what was read, never before it was written: the larger count is the true one.
   total = std::max(total, captured.total());
   if (captured.whole()) {
     std::string bytes(captured.head());
     bytes += captured.tail();
-    if (captured.total() < total) return cut_to_fit(bytes, {}, total, stream_name, json_budget);
+    if (captured.total() < total) {
+      return end_read ? cut_to_fit({}, bytes, total, stream_name, json_budget)
+                      : cut_to_fit(bytes, {}, total, stream_name, json_budget);
+    }
     std::string text = base::repair_utf8(bytes);
-    if (json_length(text) <= json_budget) return {std::move(text), false};
+    if (kube::json_length(text) <= json_budget) return {std::move(text), std::nullopt};
     std::string_view const view = bytes;
     return cut_to_fit(view.substr(0, view.size() / 2), view.substr(view.size() / 2), total, stream_name, json_budget);
   }

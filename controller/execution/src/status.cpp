@@ -7,6 +7,7 @@
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/names.hpp"
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/kube_core/stored_size.hpp"
 
 namespace codeexec::execution {
 namespace {
@@ -59,6 +60,8 @@ void fill_in(CodeExecutionStatus& status, observed const& seen) {
   if (timeline.accepted.empty()) timeline.accepted = base::format_micro_time(seen.known.accepted);
   if (seen.job) {
     status.jobName = seen.job->metadata.name;
+    auto const hash = seen.job->metadata.annotations.find(std::string(code_annotation));
+    if (hash != seen.job->metadata.annotations.end()) status.codeSHA256 = hash->second;
     if (timeline.jobCreated.empty()) {
       auto const created =
           seen.known.job_created ? seen.known.job_created : base::parse_time(seen.job->metadata.creationTimestamp);
@@ -76,21 +79,36 @@ void fill_in(CodeExecutionStatus& status, observed const& seen) {
     auto const* const container = seen.pod->status.container(container_name);
     if (container != nullptr && !container->imageID.empty()) status.imageID = container->imageID;
   }
-  if (seen.resolved) status.image = seen.resolved->image;
+  if (seen.resolved && !seen.resolved->image.empty()) status.image = seen.resolved->image;
   status.timeline = std::move(timeline);
 }
 
-/// What one status write may take: etcd refuses 1.5 MiB, and managedFields, which we never see, want room too.
-constexpr std::size_t max_object_json = 1'300'000;
-constexpr std::size_t min_stream_json = 16 * 1024;
+/// What nobody told us of the object, where it was never read whole: annotations, managedFields.
+constexpr std::size_t unknown_metadata = 240 * 1024;
+/// Even then the output has a chance: where it does not fit, the API server says so, and less is kept.
+constexpr std::size_t least_output_json = 32 * 1024;
 
+/// For both streams together, in JSON.
 std::size_t output_budget(observed const& seen) {
-  auto object = seen.object;
-  object.status = CodeExecutionStatus{};
-  auto const rest = json_length(api::encode(object).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  auto const room = rest < max_object_json ? (max_object_json - rest) / 2 : 0;
+  std::size_t rest = 0;
+  std::size_t least = 0;
+  if (seen.known.object_bytes) {
+    rest = *seen.known.object_bytes + reserved_for_status;
+  } else {
+    auto object = seen.object;
+    object.status = CodeExecutionStatus{};
+    rest = kube::stored_length(api::encode(object)) + reserved_for_status + unknown_metadata;
+    least = least_output_json;
+  }
+  auto const room = rest < kube::max_stored_bytes ? kube::max_stored_bytes - rest : 0;
   // Somebody's bound is lower than the one we know: an eighth of it, then an eighth of that.
-  return std::max(room, min_stream_json) >> std::min(3 * seen.known.status_refusals, 20);
+  return std::max(room, least) >> std::min(3 * seen.known.status_refusals, 20);
+}
+
+std::optional<api::OmittedOutput> omitted(stream_text const& shown) {
+  if (!shown.marker) return std::nullopt;
+  auto const number = [](auto count) { return static_cast<std::int64_t>(count); };
+  return api::OmittedOutput{number(shown.marker->omitted), number(shown.marker->offset), number(shown.marker->length)};
 }
 
 void set_output(CodeExecutionStatus& status, observed const& seen, conclusion const& end) {
@@ -99,24 +117,28 @@ void set_output(CodeExecutionStatus& status, observed const& seen, conclusion co
   bool const inline_output = result && result->has_output();
   if (!inline_output && !from_frames && !end.output_known) return;
 
-  std::size_t const budget = output_budget(seen);
   auto const limit = static_cast<std::size_t>(seen.resolved ? seen.resolved->max_output_bytes
                                                             : std::int64_t{api::limits::default_output_bytes});
-  stream_text out;
-  stream_text err;
+  stream_capture const nothing(limit);
+  auto const render_one = [&](bool is_out, std::size_t budget) {
+    auto const* const name = is_out ? "stdout" : "stderr";
+    if (inline_output) return render(is_out ? *result->stdout_text : *result->stderr_text, name, limit, budget);
+    auto const& frames = seen.log.frames;
+    auto const& captured = !from_frames ? nothing : is_out ? frames->out() : frames->err();
+    auto const counted = !result ? captured.total() : is_out ? result->stdout_bytes : result->stderr_bytes;
+    return render(captured, name, counted, budget, from_frames && frames->result());
+  };
+  // Each stream alone may fill the room; where both together do not fit, neither is left with less than half.
+  auto const room = output_budget(seen);
+  auto out = render_one(true, room);
+  auto err = render_one(false, room);
+  auto const out_length = kube::json_length(out.text);
+  auto const err_length = kube::json_length(err.text);
+  auto const [for_out, for_err] = share(room, out_length, err_length);
+  if (out_length > for_out) out = render_one(true, for_out);
+  if (err_length > for_err) err = render_one(false, for_err);
+
   api::OutputStatus totals;
-  if (inline_output) {
-    out = render(*result->stdout_text, "stdout", limit, budget);
-    err = render(*result->stderr_text, "stderr", limit, budget);
-  } else if (from_frames) {
-    auto const& frames = *seen.log.frames;
-    out = render(frames.out(), "stdout", result ? result->stdout_bytes : frames.out().total(), budget);
-    err = render(frames.err(), "stderr", result ? result->stderr_bytes : frames.err().total(), budget);
-  } else if (result) {
-    stream_capture const nothing(limit);
-    out = render(nothing, "stdout", result->stdout_bytes, budget);
-    err = render(nothing, "stderr", result->stderr_bytes, budget);
-  }
   if (result) {
     totals.stdoutBytes = static_cast<std::int64_t>(result->stdout_bytes);
     totals.stderrBytes = static_cast<std::int64_t>(result->stderr_bytes);
@@ -124,8 +146,10 @@ void set_output(CodeExecutionStatus& status, observed const& seen, conclusion co
     totals.stdoutBytes = static_cast<std::int64_t>(seen.log.frames->out().total());
     totals.stderrBytes = static_cast<std::int64_t>(seen.log.frames->err().total());
   }
-  totals.stdoutTruncated = out.truncated;
-  totals.stderrTruncated = err.truncated;
+  totals.stdoutTruncated = out.marker.has_value();
+  totals.stderrTruncated = err.marker.has_value();
+  totals.stdoutOmitted = omitted(out);
+  totals.stderrOmitted = omitted(err);
   status.stdout_ = std::move(out.text);
   status.stderr_ = std::move(err.text);
   status.output = totals;
@@ -133,12 +157,18 @@ void set_output(CodeExecutionStatus& status, observed const& seen, conclusion co
 
 }  // namespace
 
+std::string bounded_message(std::string_view message) {
+  constexpr std::string_view more = " ...";
+  if (kube::json_length(message) <= max_message_json) return std::string(message);
+  return std::string(fitting_start(message, max_message_json - more.size())) += more;
+}
+
 CodeExecutionStatus make_progress_status(observed const& seen, std::string_view phase, std::string_view reason,
                                          std::string_view message, base::wall_time now) {
   CodeExecutionStatus status = seen.object.status;
   status.phase = phase;
   status.reason = reason;
-  status.message = message;
+  status.message = bounded_message(message);
   fill_in(status, seen);
   set_conditions(status, now);
   return status;
@@ -148,7 +178,7 @@ CodeExecutionStatus make_final_status(observed const& seen, conclusion const& en
   CodeExecutionStatus status = seen.object.status;
   status.phase = end.reason == api::reasons::completed ? api::phases::succeeded : api::phases::failed;
   status.reason = end.reason;
-  status.message = end.message;
+  status.message = bounded_message(end.message);
   fill_in(status, seen);
 
   auto& timeline = *status.timeline;
@@ -183,6 +213,14 @@ CodeExecutionStatus make_final_status(observed const& seen, conclusion const& en
   if (seen.object.spec.code) status.codeSHA256 = base::sha256_hex(*seen.object.spec.code);
   set_output(status, seen, end);
   set_conditions(status, now);
+  return status;
+}
+
+CodeExecutionStatus make_seen_status(api::CodeExecution const& finished) {
+  CodeExecutionStatus status = finished.status;
+  status.observedGeneration = finished.metadata.generation;
+  for (auto& condition : status.conditions)
+    condition.observedGeneration = status.observedGeneration;
   return status;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "codeexec/local/access.hpp"
+#include "codeexec/local/limit_range.hpp"
 #include "codeexec/local/pod_security.hpp"
 #include "codeexec/local/quota.hpp"
 
@@ -62,6 +63,9 @@ std::optional<status_error> admit_object(store const& objects, resource_type con
     if (!found.empty()) {
       return status_error::forbidden(type.group, type.plural, string_at(value, "metadata.name"),
                                      describe_violations(policy, found));
+    }
+    if (auto refused = refuse_by_limit_range(objects, type, value)) {
+      return refused;
     }
   }
   return refuse_by_quota(objects, type, value);

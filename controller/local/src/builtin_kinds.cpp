@@ -544,12 +544,29 @@ rbac.RoleRef: A role.
   name 3 s!: Its name.
 
 networking.NetworkPolicy: Which traffic pods may have. Pods that no policy selects may have any.
-  spec 0 @NetworkPolicySpec: Which pods, which traffic.
+  spec 2 @NetworkPolicySpec: Which pods, which traffic.
 networking.NetworkPolicySpec: Which pods may have which traffic.
-  podSelector 0 @LabelSelector: The pods; all where it is empty.
-  ingress 0 [*]: What they may receive; nothing where it is empty.
-  egress 0 [*]: What they may send; nothing where it is empty.
-  policyTypes 0 [s]: Ingress, Egress or both: what the policy is about.
+  podSelector 1 @LabelSelector: The pods; all where it is empty.
+  ingress 2 [@NetworkPolicyIngressRule]: What they may receive; nothing where it is empty.
+  egress 3 [@NetworkPolicyEgressRule]: What they may send; nothing where it is empty.
+  policyTypes 4 [s]: Ingress, Egress or both: what the policy is about.
+networking.NetworkPolicyIngressRule: Traffic that may come in: from these, to these ports.
+  ports 1 [@NetworkPolicyPort]: Ports of the selected pods; all where it is empty.
+  from 2 [@NetworkPolicyPeer]: Who may send; everybody where it is empty.
+networking.NetworkPolicyEgressRule: Traffic that may go out: to these, at these ports.
+  ports 1 [@NetworkPolicyPort]: Ports of the receivers; all where it is empty.
+  to 2 [@NetworkPolicyPeer]: Who may receive; everybody where it is empty.
+networking.NetworkPolicyPort: A port, or a range of them.
+  protocol 1 s: TCP (default), UDP or SCTP.
+  port 2 x: Its number, or its name in the pod; all where it is absent.
+  endPort 3 i: The last port of a range that begins with port.
+networking.NetworkPolicyPeer: The other end: pods by their labels and their namespace's, or addresses.
+  podSelector 1 @LabelSelector: Pods of the policy's namespace, or of those that namespaceSelector selects.
+  namespaceSelector 2 @LabelSelector: Namespaces; all where it is empty.
+  ipBlock 3 @IPBlock: Addresses. Then neither of the other two.
+networking.IPBlock: Addresses with a common prefix.
+  cidr 1 s!: The prefix: 192.168.1.0/24.
+  except 2 [s]: Prefixes within it that are left out.
 
 apiextensions.CustomResourceDefinition: A kind of one's own, served like the built-in ones.
   spec 0 @CustomResourceDefinitionSpec!: Its names and its schema.
@@ -589,6 +606,17 @@ core.ResourceQuotaSpec: How much a namespace may hold and use.
 core.ResourceQuotaStatus: How much a namespace holds and uses.
   hard 0 mq: At most.
   used 0 mq: Now.
+core.LimitRange: How large the pods of a namespace may be, each by itself.
+  spec 2 @LimitRangeSpec: How large.
+core.LimitRangeSpec: How large pods and containers may be.
+  limits 1 [@LimitRangeItem]!: One entry for each type.
+core.LimitRangeItem: Bounds of one type of thing.
+  type 1 s!: Container, Pod or PersistentVolumeClaim. Here, Container is honoured.
+  max 2 mq: At most, by resource.
+  min 3 mq: At least, by resource.
+  default 4 mq: The limit of who names none. Not filled in here.
+  defaultRequest 5 mq: The request of who names none. Not filled in here.
+  maxLimitRequestRatio 6 mq: How many times its request a limit may be. Not checked here.
 
 authorization.SelfSubjectAccessReview: Asks whether one may do something.
   spec 2 @SelfSubjectAccessReviewSpec!: What.

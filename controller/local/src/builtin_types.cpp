@@ -6,6 +6,7 @@
 #include "codeexec/base/text.hpp"
 #include "codeexec/local/names.hpp"
 
+#include "network_policy.hpp"
 #include "pod_spec.hpp"
 
 namespace codeexec::local {
@@ -429,6 +430,9 @@ void add_builtin_types(store& objects) {
   t.returns_deleted = true;
   objects.add_type(t, std::make_unique<resource_quota_strategy>());
 
+  objects.add_type(make(kube::resource{"", "v1", "limitranges", "LimitRange", true}, {"limits"}),
+                   std::make_unique<strategy>());
+
   constexpr char const* rbac = "rbac.authorization.k8s.io";
   for (kube::resource const& id : {kube::resource{rbac, "v1", "roles", "Role", true},
                                    kube::resource{rbac, "v1", "rolebindings", "RoleBinding", true},
@@ -436,9 +440,9 @@ void add_builtin_types(store& objects) {
                                    kube::resource{rbac, "v1", "clusterrolebindings", "ClusterRoleBinding", false}}) {
     objects.add_type(make(id), std::make_unique<rbac_strategy>());
   }
-  t = make(kube::resource{"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true}, {"netpol"});
+  t = make(kube::network_policies, {"netpol"});
   t.has_generation = true;
-  objects.add_type(t, std::make_unique<strategy>());
+  objects.add_type(t, std::make_unique<network_policy_strategy>());
 }
 
 void add_default_namespaces(store& objects) {

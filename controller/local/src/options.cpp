@@ -24,12 +24,15 @@ everybody else has what Roles, ClusterRoles and their bindings say, as in a clus
 kubectl create token, others 401 or 403. The authority's key and the tokens' are in pki/ of the state folder.
 
 Served: namespaces, configmaps, pods (and their logs), jobs, events, leases, nodes, runtimeclasses, serviceaccounts,
-roles and their bindings, resourcequotas (honoured), Pod Security levels (honoured), networkpolicies (stored, not enforced: pods have no network), customresourcedefinitions and
+roles and their bindings, resourcequotas and limitranges (honoured), Pod Security levels (honoured), networkpolicies (stored, not enforced: pods have no network), customresourcedefinitions and
 their objects with schema validation, defaults, pruning and CEL rules. Everything else answers 404 as a server without
 it. kubectl works: get, describe, apply (also --server-side), diff, wait, logs, label, patch, explain, delete.
 
 Where gVisor cannot run on this machine, pods run as plain processes after a warning, and what they run is not
 contained; --runtime gvisor refuses to start instead.
+
+Deleting the Node object pulls the machine's plug: every container is gone without a word, the pods are ended by the
+pod garbage collector (DisruptionTarget, DeletionByPodGC), and a second later an empty machine stands in its place.
 
 Signals: SIGTERM and SIGINT stop the node, every sandbox with it, then the server, and exit 0; a second one exits at
 once. State is lost then, unless --data names a file.
@@ -116,7 +119,9 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
       ->group(node);
   std::string images;
   add("--images", images,
-      "YAML file that says what image names stand for (default: built in; config/local/images.yaml)", "FILE")
+      "YAML file that says what image names stand for (default: built in; config/local/images.yaml). Read again where "
+      "an image is looked for in vain and the file has changed",
+      "FILE")
       ->check(CLI::ExistingFile)
       ->group(node);
   std::string state_dir = to.node.state_dir;
@@ -135,6 +140,13 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
       ->group(node);
   add("--max-pods", to.node.max_pods, "Pods at the same time", "N")
       ->check(CLI::Range(1, 100000))
+      ->capture_default_str()
+      ->group(node);
+  add("--container-log-max-bytes", to.node.log_bytes,
+      "How much of a container's log is kept; of a longer one the oldest lines go, as where the kubelet rotates its "
+      "file",
+      "N")
+      ->check(CLI::Range(std::size_t{256}, std::size_t{1} << 30U))
       ->capture_default_str()
       ->group(node);
   bool no_node = false;

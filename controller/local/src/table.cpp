@@ -192,13 +192,35 @@ std::string last_seen(json const& event, wall_time now) {
   return "<unknown>";
 }
 
+/// As metav1.FormatLabelSelector: conditions in the order of their keys.
 std::string selector_text(json const& selector) {
-  std::string out;
+  std::vector<std::pair<std::string, std::string>> parts;
   json const& labels = at_path(selector, "matchLabels");
   if (labels.is_object()) {
     for (auto const& [key, value] : labels.items()) {
-      out += (out.empty() ? "" : ",") + key + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
+      parts.emplace_back(key, key + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
     }
+  }
+  json const& conditions = at_path(selector, "matchExpressions");
+  for (std::size_t i = 0; conditions.is_array() && i < conditions.size(); ++i) {
+    std::string const key = string_at(conditions[i], "key");
+    std::string const operation = string_at(conditions[i], "operator");
+    auto values = strings_at(conditions[i], "values");
+    std::sort(values.begin(), values.end());
+    std::string list;
+    for (auto const& value : values) {
+      list += (list.empty() ? "" : ",") + value;
+    }
+    if (operation == "In" || operation == "NotIn") {
+      parts.emplace_back(key, key + (operation == "In" ? " in (" : " notin (") + list + ")");
+    } else {
+      parts.emplace_back(key, (operation == "DoesNotExist" ? "!" : "") + key);
+    }
+  }
+  std::stable_sort(parts.begin(), parts.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+  std::string out;
+  for (auto const& [key, text] : parts) {
+    out += (out.empty() ? "" : ",") + text;
   }
   return or_none(out);
 }

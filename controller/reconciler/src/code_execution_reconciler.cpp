@@ -15,6 +15,7 @@
 #include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
+#include "codeexec/kube_core/stored_size.hpp"
 
 #include "request_timeout.hpp"
 
@@ -75,6 +76,11 @@ void stores::on_change(std::function<void(object_key const&, runtime::priority)>
   });
 }
 
+std::shared_ptr<api::CodeExecution const> stores::find_by_uid(std::string const& uid) const {
+  auto const found = executions.find(by_uid, uid);
+  return found.empty() ? nullptr : found.front();
+}
+
 struct code_execution_reconciler::record {
   object_key key;
   std::string uid;
@@ -82,6 +88,7 @@ struct code_execution_reconciler::record {
   std::shared_ptr<api::CodeExecution const> stored;  // as the watch shows it
   // Metadata and status of the server's last answer to a write of ours, until the watch has caught up with it.
   std::optional<std::pair<api::ObjectMeta, api::CodeExecutionStatus>> answered;
+  bool cancel_answered = false;  // spec.cancel of that answer: it never turns back
   base::steady_time answered_at{};
 
   std::optional<base::result<execution::resolved_spec>> resolved;
@@ -96,7 +103,7 @@ struct code_execution_reconciler::record {
 
   execution::memory known;
   execution::log_state log;
-  int broken_readings = 0;
+  int readers = 0;      // ever started: the newest one's word counts
   bool closed = false;  // nobody is interested any more
 
   api::ObjectMeta const& metadata() const { return answered ? answered->first : stored->metadata; }
@@ -113,8 +120,12 @@ code_execution_reconciler::code_execution_reconciler(boost::asio::any_io_executo
       clock_(clock),
       random_(random),
       enqueue_(std::move(enqueue)),
+      admissions_(what.executions, what.jobs, with, [this](object_key const& key) { enqueue_(key); }),
       runner_(executor, client, clock, runner),
-      readers_(executor) {}
+      network_(executor, client, clock),
+      readers_(executor) {
+  stores_.pods.on_change([this](runtime::change<kube::Pod> const& c) { remember_last_state(c); });
+}
 
 code_execution_reconciler::~code_execution_reconciler() = default;
 
@@ -128,6 +139,18 @@ bool code_execution_reconciler::is_pod_of(record const& r, kube::Pod const& pod)
   auto const* const owner = pod.metadata.controller_owner();
   return owner != nullptr && owner->kind == "Job" &&
          (r.job ? owner->uid == r.job->metadata.uid : owner->name == execution::child_name(r.stored->metadata));
+}
+
+/// A pod's end and its disappearance may come before any pass has looked: its last state is all that tells the result.
+void code_execution_reconciler::remember_last_state(runtime::change<kube::Pod> const& c) {
+  if (!c.is_deleted()) return;
+  for (auto const& uid : execution_uid_label(c.newest().metadata)) {
+    for (auto const& execution : stores_.executions.find(by_uid, uid)) {
+      auto const found = records_.find(object_key(execution->metadata.namespace_, execution->metadata.name));
+      bool const is_known = found != records_.end() && found->second->stored && found->second->uid == uid;
+      if (is_known && is_pod_of(*found->second, c.newest())) found->second->pod = c.before;
+    }
+  }
 }
 
 bool code_execution_reconciler::observe(record& r) {
@@ -145,11 +168,15 @@ bool code_execution_reconciler::observe(record& r) {
     bool const outdated = r.stored->status.is_final() && !r.answered->second.is_final();
     if (shown || outdated || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
   }
-  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_);
 
   auto const job = stores_.jobs.get(object_key(r.key.ns, execution::child_name(r.stored->metadata)));
-  bool const is_ours = job && is_controlled_by(job->metadata, api::kind, r.uid);
-  if (is_ours && (!r.job_gone || r.job->metadata.uid != job->metadata.uid)) {
+  bool const is_there = job && is_controlled_by(job->metadata, api::kind, r.uid);
+  // A request that arrives long after it was sent may make another Job once the first is gone. It runs nothing, since
+  // nobody sends it the input, and is cleaned up after the result.
+  bool const is_stray = is_there && r.job && r.job->metadata.uid != job->metadata.uid;
+  bool const is_ours = is_there && !is_stray;
+  if (is_stray) r.job_gone = true;
+  if (is_ours && !r.job_gone) {
     r.job = job;
     r.job_gone = false;
     r.job_watched = true;
@@ -158,13 +185,24 @@ bool code_execution_reconciler::observe(record& r) {
     r.job_gone = true;
   }
 
+  if (!r.resolved) r.resolved = execution::resolve(r.stored->spec, config_, r.key.ns);
+  bool const was_started = r.job || !r.status().jobName.empty();
+  if (!*r.resolved && was_started) r.resolved = execution::resolve_started(r.stored->spec, config_, r.key.ns);
+
   std::shared_ptr<kube::Pod const> newest;
   for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {
     if (is_pod_of(r, *pod) && (!newest || newest->metadata.creationTimestamp < pod->metadata.creationTimestamp)) {
       newest = pod;
     }
   }
-  if (newest || clock_.steady_now() - r.found_pod_at > watch_lag) r.found_pod.reset();
+  if (newest) {
+    r.found_pod.reset();
+  } else if (r.found_pod && clock_.steady_now() - r.found_pod_at > watch_lag) {
+    // The watch has shown neither it nor its end: ask again.
+    r.found_pod.reset();
+    r.pod.reset();
+    r.known.pod_ruled_out = false;
+  }
   if (!newest) newest = r.found_pod;
   if (newest) {
     r.pod = newest;
@@ -185,8 +223,9 @@ execution::observed code_execution_reconciler::snapshot(record const& r) const {
   seen.object.metadata = r.metadata();
   seen.object.spec = r.stored->spec;
   seen.object.status = r.status();
-  // Deletion is told by the watch alone; our own answers are older.
-  seen.object.metadata.deletionTimestamp = r.stored->metadata.deletionTimestamp;
+  seen.object.spec.cancel = seen.object.spec.cancel || r.cancel_answered;
+  // Whoever told it first: it never turns back.
+  if (r.stored->metadata.being_deleted()) seen.object.metadata.deletionTimestamp = r.stored->metadata.deletionTimestamp;
   seen.resolved = *r.resolved;
   seen.job = r.job;
   seen.job_gone = r.job_gone;
@@ -194,16 +233,21 @@ execution::observed code_execution_reconciler::snapshot(record const& r) const {
   seen.pod_gone = r.pod_gone;
   seen.log = r.log;
   seen.known = r.known;
+  if (!r.job) seen.queue = admissions_.look(r.uid);
   return seen;
 }
 
 /// Finished, cleaned up, and nothing left to wait for: most executions that a restarted operator finds.
 bool code_execution_reconciler::is_settled(api::CodeExecution const& e) const {
   if (!e.status.is_final() || e.metadata.being_deleted() || e.spec.ttlSecondsAfterFinished) return false;
+  if (e.status.observedGeneration != e.metadata.generation) return false;
   return stores_.jobs.get(object_key(e.metadata.namespace_, execution::child_name(e.metadata))) == nullptr;
 }
 
 kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::string reconcile_id) {
+  if (!config_.serves(key.ns)) co_return outcome::done();
+  // Passes begin once every store is filled.
+  admissions_.open();
   auto const stored = stores_.executions.get(key);
   auto found = records_.find(key);
   if (found != records_.end() && (!stored || found->second->uid != stored->metadata.uid)) {
@@ -249,6 +293,8 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
     known.shown_reason = plan.shown_reason;
     known.shown_message = plan.shown_message;
     known.shown_since = plan.shown_since;
+    known.shown_position = plan.shown_position;
+    known.position_since = plan.position_since;
 
     if (plan.actions.empty() && !plan.status) {
       bool const finished = r->stored->status.is_final() && (!r->job || r->job_gone);
@@ -256,6 +302,9 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
       if (finished || (r->stored->metadata.being_deleted() && untouched)) {
         r->closed = true;
         records_.erase(key);
+        auto const left = stores_.jobs.get(object_key(key.ns, execution::child_name(r->stored->metadata)));
+        bool const stray = left && r->job && left->metadata.uid != r->job->metadata.uid;
+        if (stray) co_return outcome::requeue_after(std::chrono::milliseconds(10));
       }
       if (plan.requeue_after) co_return outcome::requeue_after(*plan.requeue_after);
       co_return outcome::done();
@@ -286,6 +335,14 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
   }
   if (auto* const a = std::get_if<execution::ensure_runner>(&what)) {
     auto doing = ensure_runner(r, a->max_age);
+    co_return co_await std::move(doing);
+  }
+  if (auto* const a = std::get_if<execution::ensure_network>(&what)) {
+    auto doing = ensure_network(r, a->max_age);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::read_code_source>(what)) {
+    auto doing = read_code_source(r);
     co_return co_await std::move(doing);
   }
   if (auto* const a = std::get_if<execution::create_job>(&what)) {
@@ -350,12 +407,16 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
 }
 
 void code_execution_reconciler::take_answer(record& r, std::string const& body) {
-  auto const object = kube::parse_answer(body);
+  auto object = kube::parse_answer(body);
   if (object.is_discarded()) return;
   auto decoded = api::decode_code_execution(object);
   auto* const execution = std::get_if<api::CodeExecution>(&decoded);
   if (execution == nullptr || execution->metadata.uid != r.uid) return;
+  // The answer is the whole object, the cache is not.
+  object.erase("status");
+  r.known.object_bytes = kube::stored_length(object);
   r.answered.emplace(std::move(execution->metadata), std::move(execution->status));
+  r.cancel_answered = r.cancel_answered || execution->spec.cancel;
   r.answered_at = clock_.steady_now();
 }
 
@@ -396,6 +457,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::add_final
   }
   r->known.claimed = clock_.wall_now();
   take_answer(*r, *answer);
+  if (r->known.object_bytes.value_or(0) > execution::max_startable_bytes) {
+    // The plan was made without knowing that: what would be started could not say how it ended.
+    co_return outcome::requeue_after(std::chrono::milliseconds(1));
+  }
   co_return std::nullopt;
 }
 
@@ -407,6 +472,44 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_ru
     co_return refused(*r, result.error());
   }
   r->known.runner_checked = clock_.wall_now();
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_network(record_ptr r, seconds max_age) {
+  auto ensuring = network_.ensure(r->key.ns, max_age);
+  auto const result = co_await std::move(ensuring);
+  if (!result) {
+    r->known.network_checked.reset();
+    co_return refused(*r, result.error());
+  }
+  r->known.network_checked = clock_.wall_now();
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::read_code_source(record_ptr r) {
+  auto const from = r->stored->spec.codeFrom->configMapKeyRef;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_get(kube::config_maps, r->key.ns, from.name);
+  auto sending = client_.send(std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  auto& source = r->known.source;
+  bool const said_no = !answer && answer.error().kind() == kube::error_kind::api && !answer.error().is_retryable();
+  if (!answer && !said_no) co_return outcome::retry(answer.error());
+  source.asked = clock_.wall_now();
+  if (answer) {
+    auto code = execution::read_source(from, kube::parse_answer(*answer));
+    if (code) {
+      source.code = std::make_shared<std::string const>(std::move(*code));
+      source.problem.clear();
+      co_return std::nullopt;
+    }
+    source.problem = code.error().message;
+  } else if (answer.error().is_not_found()) {
+    source.problem = execution::missing_source_text(from, r->key.ns);
+  } else {
+    source.problem = execution::unreadable_source_text(from, answer.error().message());
+  }
+  if (!source.missing_since) source.missing_since = source.asked;
   co_return std::nullopt;
 }
 
@@ -435,8 +538,10 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::create_job(record_ptr r,
                                                                                   std::shared_ptr<json const> object) {
-  // Without the runner's ConfigMap the pod could not start; decide() says what comes of that.
-  if (!r->known.runner_checked) co_return std::nullopt;
+  // Without the runner's ConfigMap the pod could not start, and without the NetworkPolicy it must not; decide() says what
+  // comes of that.
+  bool const needs_policy = !(*r->resolved)->network_allowed && config_.network_policy;
+  if (!r->known.runner_checked || (needs_policy && !r->known.network_checked)) co_return std::nullopt;
   r->known.refused.reset();
   r->known.job_tried = true;
   r->known.job_ruled_out = false;
@@ -506,13 +611,14 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   auto const answer = co_await std::move(sending);
   if (answer) {
     r->known.input_ready = true;
+    r->known.source.code.reset();
     co_return std::nullopt;
   }
   if (!answer.error().is_already_exists()) {
     // The Job is gone meanwhile, and its namespace or its owner with it: the watch will say so.
     co_return refused(*r, answer.error());
   }
-  auto const name = execution::child_name(r->stored->metadata);
+  auto const name = (*object)["metadata"]["name"].get<std::string>();
   auto get = kube::make_get(kube::config_maps, r->key.ns, name);
   auto getting = client_.send(std::move(get), by);
   auto const found = co_await std::move(getting);
@@ -527,6 +633,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   bool const same = hash != meta->annotations.end() && hash->second == sha256;
   if (same && is_controlled_by(*meta, "Job", r->job->metadata.uid)) {
     r->known.input_ready = true;
+    r->known.source.code.reset();
     co_return std::nullopt;
   }
   execution::refusal taken;
@@ -689,7 +796,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
     bool const too_large =
         e.is_invalid() || e.http_status() == 413 || e.message().find("too large") != std::string::npos;
     if (too_large) ++r->known.status_refusals;
-    if (too_large || !e.is_retryable()) {
+    if (too_large || (!e.is_retryable() && !e.is_cancelled())) {
       base::log::error("status refused",
                        {base::log::kv("execution", r->key.describe()), base::log::kv("error", e.describe())});
     }
@@ -697,8 +804,9 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
   }
   auto const told = execution::status_written(r->stored->metadata, r->status(), *status);
   if (told) tell_(*told);
+  bool const is_the_end = status->is_final() && !r->status().is_final();
   take_answer(*r, *answer);
-  if (status->is_final()) {
+  if (is_the_end) {
     bool const succeeded = status->phase == api::phases::succeeded;
     ++(succeeded ? counters_.succeeded : counters_.failed);
     base::log::info("execution finished",
@@ -723,10 +831,20 @@ void code_execution_reconciler::start_log_reader(record_ptr const& r, std::strin
   what.time_limit = follow ? execution::active_deadline(resolved, config_) : seconds(60);
   if (!r->log.frames) r->log.frames = what.frames;
   r->log.state = execution::log_state::progress::following;
+  if (!follow) r->log.read_anew = true;
+  what.number = ++r->readers;
   ++(follow ? counters_.logs_followed : counters_.logs_read);
   ++log_readers_;
   bool const runs = readers_.spawn("log of " + r->key.describe(), run_log_reader(r, std::move(what)));
   if (!runs) --log_readers_;
+}
+
+/// At once, then at growing distances: decide() says whether, and for how long.
+void code_execution_reconciler::read_later(record& r) const {
+  auto const wait = std::chrono::milliseconds(200) * (1 << std::min(r.log.broken, 5));
+  r.log.not_before = r.log.broken == 0 ? base::wall_time{} : clock_.wall_now() + wait;
+  r.log.read_anew = false;
+  ++r.log.broken;
 }
 
 kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_request what) {
@@ -738,6 +856,7 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
   leave const counted{log_readers_};
   bool const follow = what.follow;
   auto const frames = what.frames;
+  int const number = what.number;
   auto running = read_log(client_, std::move(what));
   auto const reading = co_await std::move(running);
   if (reading.end == log_reading::ending::not_yet) {
@@ -752,8 +871,10 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
   if (fuller) r->log.frames = frames;
   r->log.failure = reading.problem;
   if (frames->result() && !r->known.result_seen) r->known.result_seen = clock_.wall_now();
+  if (number != r->readers && !frames->result()) co_return;  // another was asked instead
   switch (reading.end) {
     case log_reading::ending::complete:
+      if (!frames->result()) read_later(*r);
       r->log.state = progress::ended;
       break;
     case log_reading::ending::not_yet:
@@ -763,8 +884,8 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
       r->log.state = progress::failed;
       break;
     case log_reading::ending::broken:
-      ++r->broken_readings;
-      r->log.state = r->broken_readings <= 3 ? progress::broken : progress::failed;
+      read_later(*r);
+      r->log.state = progress::broken;
       break;
   }
   if (r->log.state != progress::ended) {

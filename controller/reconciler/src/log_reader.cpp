@@ -58,6 +58,8 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
   if (what.follow && !what.frames->result()) {
     reading.end = log_reading::ending::broken;
     reading.problem = "the followed log ended without the result";
+  } else if (!what.frames->result()) {
+    reading.problem = "the log ended before the runner's report";
   }
   co_return reading;
 }

@@ -12,40 +12,15 @@
 #include "request_timeout.hpp"
 
 namespace codeexec::reconciler {
-namespace {}  // namespace
 
 runner_store::runner_store(boost::asio::any_io_executor executor, kube::client& client, base::clock const& clock,
                            std::string_view runner)
-    : executor_(std::move(executor)),
-      client_(client),
-      clock_(clock),
+    : client_(client),
       runner_(runner),
       sha256_(base::sha256_hex(runner)),
-      name_(execution::runner_config_map_name(sha256_)) {}
-
-kube::task<kube::result<void>> runner_store::ensure(std::string ns, std::chrono::seconds max_age) {
-  for (;;) {
-    auto& known = namespaces_[ns];
-    if (known.was_checked && clock_.steady_now() - known.checked < max_age) co_return kube::result<void>();
-    if (!known.under_way) break;
-    auto const other = known.under_way;
-    auto const by = base::deadline::after(request_timeout);
-    auto const woken = co_await other->wait_until(by);
-    if (!woken) co_return kube::error(kube::error_kind::timeout, "waited for the runner's ConfigMap");
-    // What the other one found holds for us too; where it failed, we try ourselves.
-  }
-  auto const done = std::make_shared<async::event>(executor_);
-  bool const expect_it = namespaces_[ns].was_checked;
-  namespaces_[ns].under_way = done;
-  auto checking = check(ns, expect_it);
-  auto const result = co_await std::move(checking);
-  auto& known = namespaces_[ns];
-  known.under_way = nullptr;
-  known.was_checked = result.has_value();
-  known.checked = clock_.steady_now();
-  done->set();
-  co_return result;
-}
+      name_(execution::runner_config_map_name(sha256_)),
+      checks_(std::move(executor), clock, "the runner's ConfigMap",
+              [this](std::string ns, bool expect_it) { return check(std::move(ns), expect_it); }) {}
 
 kube::task<kube::result<void>> runner_store::check(std::string ns, bool expect_it) {
   for (int tries = 0; tries < 3; ++tries) {

@@ -18,6 +18,7 @@ char const help_text[] =
     "  --termination-log FILE  takes the result, where it exists (default /dev/termination-log)\n"
     "  --require-sandbox       do not start the command unless this kernel is gVisor's\n"
     "  --max-processes N       RLIMIT_NPROC of the command (0: leave it; default 0)\n"
+    "  --max-file-bytes N      RLIMIT_FSIZE of the command (0: leave it; default 0)\n"
     "  --token TEXT            echoed in the result, hidden from the command\n"
     "  --help, --version\n"
     "\n"
@@ -51,6 +52,7 @@ bool is_token(bytes text) {
 }
 
 constexpr uint64_t a_year_ms = 366ull * 24 * 3600 * 1000;
+constexpr uint64_t most_file_bytes = 1ull << 60;
 
 enum class value_problem { none, number, empty, token };
 
@@ -105,6 +107,8 @@ parse_outcome parse_arguments(int argc, char** argv, options& parsed, text_write
       if (outcome == value_problem::none) parsed.max_output_bytes = static_cast<uint32_t>(number);
     } else if (flag == "--max-processes") {
       outcome = take_number(given, UINT32_MAX, parsed.max_processes);
+    } else if (flag == "--max-file-bytes") {
+      outcome = take_number(given, most_file_bytes, parsed.max_file_bytes);
     } else if (flag == "--input") {
       outcome = take_path(given, parsed.input);
     } else if (flag == "--workspace") {

@@ -128,6 +128,7 @@ void lower_limit(int resource, rlim_t limit) {
   if (!setup.in_gvisor) prefer_for_oom_killer();
   lower_limit(RLIMIT_CORE, 0);
   if (setup.max_processes != 0) lower_limit(RLIMIT_NPROC, setup.max_processes);
+  if (setup.max_file_bytes != 0) lower_limit(RLIMIT_FSIZE, setup.max_file_bytes);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 
   // Ignored signals outlive exec: whatever started the runner may have ignored some.
@@ -139,7 +140,7 @@ void lower_limit(int resource, rlim_t limit) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
 
-  if (setup.in_gvisor && setup.is_init) shield_init_from_signals();
+  if (setup.in_gvisor && setup.is_init) shield_runner();
 
   if (dup2(setup.stdin_fd, 0) == 0 && dup2(setup.stdout_fd, 1) == 1 && dup2(setup.stderr_fd, 2) == 2) {
     execv(path, setup.arguments);

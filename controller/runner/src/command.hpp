@@ -20,6 +20,7 @@ struct command_setup {
   int stdout_fd = -1;
   int stderr_fd = -1;
   uint64_t max_processes = 0;
+  uint64_t max_file_bytes = 0;
   bool in_gvisor = false;
   bool is_init = false;  ///< the runner is PID 1
 };

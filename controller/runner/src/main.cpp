@@ -121,6 +121,7 @@ int session::run() {
   command_setup setup;
   setup.arguments = given_.command;
   setup.max_processes = given_.max_processes;
+  setup.max_file_bytes = given_.max_file_bytes;
   setup.in_gvisor = result_.gvisor;
   setup.is_init = is_init_;
   pipe_ends out_pipe;

@@ -37,8 +37,9 @@ void reverse(char* begin, char* end) {
 
 stream_keeper::stream_keeper(bytes name, uint32_t limit)
     : name_(name),
-      head_left_(limit < wire::max_output_limit ? limit : wire::max_output_limit),
-      tail_capacity_(static_cast<size_t>(head_left_ / 2)) {}
+      limit_(limit < wire::max_output_limit ? limit : wire::max_output_limit),
+      head_left_(limit_),
+      tail_capacity_(static_cast<size_t>(limit_ / 2)) {}
 
 size_t stream_keeper::accept(bytes data, frame_queue& queue) {
   size_t taken = 0;

@@ -333,7 +333,10 @@ TEST_F(CommandLine, APodThatIsNotReadyIsAskedAgain) {
 
 TEST_F(CommandLine, WhatWasLeftOutIsSaidOnStderr) {
   auto cut = finished("head\n[codeexec: 90 bytes of stdout left out]\ntail\n", "");
-  cut["status"]["output"] = {{"stdoutBytes", 100}, {"stderrBytes", 0}, {"stdoutTruncated", true}};
+  cut["status"]["output"] = {{"stdoutBytes", 100},
+                             {"stderrBytes", 0},
+                             {"stdoutTruncated", true},
+                             {"stdoutOmitted", {{"bytes", 90}, {"markerOffset", 5}, {"markerLength", 40}}}};
   refuse_pods();
   on_watch({modified(cut)});
   child run(run_words());

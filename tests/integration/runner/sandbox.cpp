@@ -126,7 +126,7 @@ void sandbox::write_bundle(std::vector<std::string> const& command) const {
         bind(base_ / "input", "/input", "ro"),
         bind(base_ / "workspace", "/workspace", "rw"),
         bind(base_ / "termination-log", "/dev/termination-log", "rw"),
-        {{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}}}},
+        {{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}, {"options", {"size=67108864"}}}}},
       {"linux",
        {{"namespaces",
          {{{"type", "pid"}}, {{"type", "mount"}}, {{"type", "ipc"}}, {{"type", "uts"}}, {{"type", "network"}}}}}},

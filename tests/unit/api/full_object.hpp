@@ -127,7 +127,9 @@ inline CodeExecutionStatus full_status() {
   stdout_text = "hi\n";
   stderr_text = "oh\n";
   output.emplace();
-  auto& [stdout_bytes, stderr_bytes, stdout_truncated, stderr_truncated] = *output;
+  auto& [stdout_bytes, stderr_bytes, stdout_truncated, stderr_truncated, stdout_omitted, stderr_omitted] = *output;
+  stdout_omitted = OmittedOutput{90, 5, 40};
+  stderr_omitted = OmittedOutput{7, 11, 41};
   stdout_bytes = 3;
   stderr_bytes = 3;
   stdout_truncated = true;

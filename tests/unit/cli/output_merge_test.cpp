@@ -85,7 +85,11 @@ struct long_stream {
     stored.name = "stdout";
     stored.text = text.text;
     stored.total_bytes = static_cast<std::int64_t>(raw.size());
-    stored.truncated = text.truncated;
+    stored.truncated = text.marker.has_value();
+    if (!text.marker) return;
+    auto const number = [](auto count) { return static_cast<std::int64_t>(count); };
+    stored.omitted =
+        api::OmittedOutput{number(text.marker->omitted), number(text.marker->offset), number(text.marker->length)};
   }
 };
 
@@ -104,7 +108,7 @@ TEST(StreamProgress, TruncatedTextContinuesAfterEverySplitPointAndCountsTheGapRi
   for (int i = 0; i < 60; ++i)
     raw += "line " + std::to_string(i) + " é\n";
   long_stream const stream(raw, 100);
-  ASSERT_TRUE(stream.text.truncated);
+  ASSERT_TRUE(stream.text.marker);
   for (std::size_t split = 0; split <= raw.size(); ++split) {
     stream_progress progress;
     progress.live(raw.substr(0, split));
@@ -115,7 +119,7 @@ TEST(StreamProgress, TruncatedTextContinuesAfterEverySplitPointAndCountsTheGapRi
 TEST(StreamProgress, TruncatedTextWithoutLineBreaksIsCutAtTheMarkerNotAtOurNewline) {
   std::string const raw(500, 'x');
   long_stream const stream(raw, 100);
-  ASSERT_TRUE(stream.text.truncated);
+  ASSERT_TRUE(stream.text.marker);
   for (std::size_t split = 0; split <= raw.size(); ++split) {
     stream_progress progress;
     progress.live(raw.substr(0, split));
@@ -129,11 +133,25 @@ TEST(StreamProgress, ALineThatLooksLikeTheMarkerIsOutput) {
     raw += "line " + std::to_string(i) + "\n";
   raw += "[codeexec: 3 bytes of stdout left out]\nend\n";
   long_stream const stream(raw, 160);
-  ASSERT_TRUE(stream.text.truncated);
+  ASSERT_TRUE(stream.text.marker);
   for (std::size_t split = 0; split <= raw.size(); ++split) {
     stream_progress progress;
     progress.live(raw.substr(0, split));
     expect_honest(raw, raw.substr(0, split), progress.rest(stream.stored), split);
+  }
+}
+
+TEST(StreamProgress, APlaceThatTheTextDoesNotHaveIsNoPlace) {
+  for (auto const& [offset, length] : {std::pair{-1, 3}, std::pair{3, -1}, std::pair{4, 1}, std::pair{0, 5}}) {
+    stream_progress::stored odd;
+    odd.name = "stdout";
+    odd.text = "text";
+    odd.total_bytes = 10;
+    odd.truncated = true;
+    odd.omitted = api::OmittedOutput{6, offset, length};
+    auto const rest = stream_progress().rest(odd);
+    EXPECT_EQ(rest.head, "text");
+    EXPECT_EQ(rest.missing, 6);
   }
 }
 

@@ -55,6 +55,88 @@ TEST(Job, PodSatisfiesTheRestrictedLevelOfPodSecurity) {
     EXPECT_FALSE(volume.contains("hostPath"));
 }
 
+/// Of a Pod's and a container's many fields, those that stand in ours: whoever adds one, says here that it opens
+/// nothing.
+TEST(Job, PodHasNoFieldButThese) {
+  auto e = make_execution();
+  e.spec.stdin_ = "input";
+  e.spec.files = {{"a/b.txt", "x", std::nullopt}};
+  e.spec.env = {{"MODE", "fast"}};
+  config with;
+  with.user_namespaces = true;
+  auto const pod = pod_of(job_of(e, with));
+  auto const keys_of = [](json const& object) {
+    std::vector<std::string> keys;
+    for (auto const& [key, value] : object.items())
+      keys.push_back(key);
+    return keys;
+  };
+  EXPECT_THAT(keys_of(pod),
+              ::testing::UnorderedElementsAre("automountServiceAccountToken", "containers", "dnsConfig", "dnsPolicy",
+                                              "enableServiceLinks", "hostUsers", "restartPolicy", "runtimeClassName",
+                                              "securityContext", "terminationGracePeriodSeconds", "volumes"));
+  ASSERT_EQ(pod["containers"].size(), 1U);
+  EXPECT_THAT(keys_of(pod["containers"][0]),
+              ::testing::UnorderedElementsAre("command", "env", "image", "name", "resources", "securityContext",
+                                              "terminationMessagePath", "terminationMessagePolicy", "volumeMounts",
+                                              "workingDir"));
+  for (auto const& variable : pod["containers"][0]["env"])
+    EXPECT_THAT(keys_of(variable), ::testing::UnorderedElementsAre("name", "value")) << "a value from elsewhere";
+  for (auto const& volume : pod["volumes"]) {
+    bool const known = volume.contains("configMap") || volume.contains("emptyDir");
+    EXPECT_TRUE(known && volume.size() == 2) << volume;
+    if (volume.contains("emptyDir")) {
+      EXPECT_THAT(keys_of(volume["emptyDir"]), ::testing::ElementsAre("sizeLimit")) << "a medium of its own";
+    }
+  }
+}
+
+TEST(Job, OnlyTheWorkspaceAndTmpAreWritableAndBothAreBounded) {
+  config with;
+  with.workspace_size_limit = "2Gi";
+  with.tmp_size_limit = "100Mi";
+  auto const pod = pod_of(job_of(make_execution(), with));
+  std::map<std::string, json> volumes;
+  for (auto const& volume : pod["volumes"])
+    volumes[volume["name"]] = volume;
+  std::vector<std::string> writable;
+  for (auto const& mount : pod["containers"][0]["volumeMounts"]) {
+    bool const read_only = mount.value("readOnly", false);
+    EXPECT_EQ(read_only, volumes[mount["name"]].contains("configMap")) << mount;
+    if (!read_only) writable.push_back(mount["mountPath"]);
+  }
+  EXPECT_THAT(writable, ::testing::UnorderedElementsAre("/workspace", "/tmp"));
+  EXPECT_EQ(volumes["workspace"]["emptyDir"]["sizeLimit"], "2Gi");
+  EXPECT_EQ(volumes["tmp"]["emptyDir"]["sizeLimit"], "100Mi");
+  EXPECT_EQ(pod["containers"][0]["resources"]["limits"]["ephemeral-storage"], "1Gi");
+  EXPECT_FALSE(pod["securityContext"].contains("fsGroup"));
+}
+
+TEST(Job, ProcessesAndFilesAreBoundedByTheRunner) {
+  config with;
+  with.workspace_size_limit = "2Gi";
+  auto const flag = [&](std::string const& name) -> std::string {
+    auto const command = container_of(job_of(make_execution(), with))["command"].get<std::vector<std::string>>();
+    auto const found = std::find(command.begin(), command.end(), name);
+    return found == command.end() ? "" : *std::next(found);
+  };
+  EXPECT_EQ(flag("--max-processes"), "256");
+  EXPECT_EQ(flag("--max-file-bytes"), std::to_string(std::int64_t{2} << 30U)) << "the greater of the two volumes";
+  with.tmp_size_limit = "3Gi";
+  EXPECT_EQ(flag("--max-file-bytes"), std::to_string(std::int64_t{3} << 30U));
+  with.require_sandbox = false;
+  EXPECT_EQ(flag("--max-processes"), "") << "a bare node counts every pod of the user together";
+}
+
+TEST(Job, UserNamespacesAndTheSandboxAreAsTheConfigurationSays) {
+  config with;
+  EXPECT_FALSE(pod_of(job_of(make_execution(), with)).contains("hostUsers"));
+  with.user_namespaces = true;
+  EXPECT_EQ(pod_of(job_of(make_execution(), with))["hostUsers"], false);
+  auto const command = container_of(job_of(make_execution(), with))["command"].get<std::vector<std::string>>();
+  EXPECT_THAT(command, ::testing::Contains("--require-sandbox"));
+}
+
 TEST(Job, RunsOnceAndStopsWithoutTheOperator) {
   auto const spec = job_of(make_execution())["spec"];
   EXPECT_EQ(spec["backoffLimit"], 0);
@@ -86,12 +168,12 @@ TEST(Job, StartsTheCodeThroughTheRunner) {
   e.spec.timeoutSeconds = 7;
   e.spec.output = api::OutputSpec{1000};
   auto const container = container_of(job_of(e));
-  EXPECT_THAT(
-      container["command"].get<std::vector<std::string>>(),
-      ::testing::ElementsAre("/codeexec/bin/codeexec-runner", "--timeout-ms", "7000", "--grace-ms", "5000",
-                             "--max-output-bytes", "1000", "--input", "/codeexec/input/workspace", "--workspace",
-                             "/workspace", "--stdin", "/codeexec/input/stdin", "--require-sandbox", "--max-processes",
-                             "256", "--token", "secret", "--", "python3", "/workspace/main.py", "--n", "3"));
+  EXPECT_THAT(container["command"].get<std::vector<std::string>>(),
+              ::testing::ElementsAre("/codeexec/bin/codeexec-runner", "--timeout-ms", "7000", "--grace-ms", "5000",
+                                     "--max-output-bytes", "1000", "--input", "/codeexec/input/workspace",
+                                     "--workspace", "/workspace", "--stdin", "/codeexec/input/stdin",
+                                     "--require-sandbox", "--max-processes", "256", "--max-file-bytes", "1073741824",
+                                     "--token", "secret", "--", "python3", "/workspace/main.py", "--n", "3"));
   EXPECT_FALSE(container.contains("args"));
   EXPECT_EQ(container["workingDir"], "/workspace");
   EXPECT_EQ(container["terminationMessagePolicy"], "File");
@@ -106,7 +188,7 @@ TEST(Job, MountsRunnerInputAndScratchSpace) {
     {"name":"workspace","emptyDir":{"sizeLimit":"1Gi"}},
     {"name":"tmp","emptyDir":{"sizeLimit":"256Mi"}}])");
   auto volumes = pod["volumes"];
-  EXPECT_EQ(volumes[1]["configMap"]["name"], job["metadata"]["name"]);
+  EXPECT_EQ(volumes[1]["configMap"]["name"], input_name(job["metadata"]["name"].get<std::string>(), "secret"));
   volumes[1]["configMap"]["name"] = "NAME";
   EXPECT_EQ(volumes, expected);
 }
@@ -169,7 +251,7 @@ TEST(Input, HoldsTextAsTextAndBytesAsBytes) {
   auto const resolved = resolve(e.spec, with);
   auto const in = make_input(e.spec, *resolved);
   ASSERT_TRUE(in);
-  auto const map = make_input_config_map(e, *in, "job-uid");
+  auto const map = make_input_config_map(e, *in, "job-uid", "secret");
   EXPECT_EQ(map["immutable"], true);
   EXPECT_EQ(map["data"], (json{{"code", "print('ä')"}, {"file-0", "a,b\n"}, {"file-2", "text"}}));
   EXPECT_EQ(map["binaryData"]["file-1"], base::base64_encode("\x89PNG\r\n\xFF"));
@@ -180,6 +262,11 @@ TEST(Input, HoldsTextAsTextAndBytesAsBytes) {
                              std::pair("stdin", "stdin")));
   EXPECT_EQ(map["metadata"]["ownerReferences"][0]["kind"], "Job");
   EXPECT_EQ(map["metadata"]["ownerReferences"][0]["uid"], "job-uid");
+  auto const job = make_job(e, *resolved, *in, {"runner", "secret"}, with);
+  EXPECT_EQ(job["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"], map["metadata"]["name"]);
+  auto const late = make_job(e, *resolved, *in, {"runner", "another"}, with);
+  EXPECT_NE(late["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"], map["metadata"]["name"])
+      << "a Job that a late request makes finds no input of its predecessor's";
   EXPECT_EQ(in->code_sha256, base::sha256_hex("print('ä')"));
 }
 

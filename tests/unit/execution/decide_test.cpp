@@ -23,10 +23,11 @@ std::string reason_of(plan const& p) {
 
 TEST(Start, ClaimsThenMakesTheJob) {
   auto const p = scene().decide();
-  ASSERT_EQ(p.actions.size(), 3U);
+  ASSERT_EQ(p.actions.size(), 4U);
   EXPECT_TRUE(std::holds_alternative<add_finalizer>(p.actions[0]));
   EXPECT_TRUE(std::holds_alternative<ensure_runner>(p.actions[1]));
-  EXPECT_TRUE(std::holds_alternative<create_job>(p.actions[2]));
+  EXPECT_TRUE(std::holds_alternative<ensure_network>(p.actions[2]));
+  EXPECT_TRUE(std::holds_alternative<create_job>(p.actions[3]));
   EXPECT_FALSE(p.status) << "a state of the first second is not worth a write";
 }
 
@@ -122,6 +123,10 @@ TEST(Start, AJobThatWasAndIsGoneIsNeverMadeAgain) {
   EXPECT_NE(find_action<find_job>(p), nullptr) << "the store may lag: the server is asked";
   EXPECT_EQ(find_action<create_job>(p), nullptr);
   s.seen.known.job_ruled_out = true;
+  p = s.decide();
+  EXPECT_NE(find_action<find_pod>(p), nullptr) << "its pod may still tell how it ended";
+  EXPECT_FALSE(p.status);
+  s.seen.known.pod_ruled_out = true;
   p = s.decide();
   EXPECT_TRUE(p.actions.empty());
   EXPECT_EQ(reason_of(p), "OutputLost");
@@ -322,6 +327,75 @@ TEST(Running, TheStartupTimeoutIsOver) {
   EXPECT_EQ(reason_of(p), "Running");
 }
 
+// --- stopping what has not started ---------------------------------------------------------------------------------
+
+TEST(GivenUp, OnlyOnceTheCodeCannotStartAnyMore) {
+  scene s;
+  s.with_pod(waiting_pod("ImagePullBackOff", "Back-off pulling image"));
+  s.seen.known.input_ready = true;
+  auto p = s.at(301s).decide();
+  ASSERT_TRUE(p.status);
+  EXPECT_EQ(p.status->phase, "Pending") << "the pod may start at any moment";
+  EXPECT_EQ(p.status->reason, "ImagePullFailed") << "whoever takes over ends it so";
+  s.seen.object.status = *p.status;
+  p = s.decide();
+  EXPECT_NE(find_action<delete_job>(p), nullptr);
+  EXPECT_FALSE(p.status);
+  s.seen.job_gone = true;
+  EXPECT_FALSE(s.decide().status) << "the pod is still there";
+  s.seen.pod_gone = true;
+  p = s.decide();
+  ASSERT_TRUE(p.status);
+  EXPECT_EQ(p.status->phase, "Failed");
+  EXPECT_EQ(p.status->reason, "ImagePullFailed");
+}
+
+TEST(GivenUp, ACodeThatStartedAtThatVeryMomentKeepsItsOutput) {
+  scene s;
+  s.with_pod(waiting_pod("ContainerCreating"));
+  s.seen.known.input_ready = true;
+  s.seen.object.status = *s.at(301s).decide().status;
+  s.with_pod(ended_pod(
+      result_json(R"("end":"terminated","signal":15,"stdoutBytes":3,"stderrBytes":0,"stdout":"hi\n","stderr":"")"),
+      "Error", 143));
+  s.seen.job_gone = true;
+  auto const p = s.decide();
+  ASSERT_TRUE(p.status);
+  EXPECT_EQ(p.status->phase, "Failed");
+  EXPECT_EQ(p.status->reason, "StartupTimedOut");
+  EXPECT_THAT(p.status->message, HasSubstr("and was stopped"));
+  EXPECT_EQ(p.status->stdout_, "hi\n");
+}
+
+TEST(GivenUp, TheSuccessorEndsItAsItsPredecessorDecided) {
+  scene s;
+  s.accepted();
+  s.seen.known.claimed.reset();
+  s.seen.object.status.phase = "Pending";
+  s.seen.object.status.reason = "Unschedulable";
+  s.seen.object.status.message = "0/1 nodes are available";
+  s.seen.object.status.jobName = "hello-123";
+  s.seen.known.job_ruled_out = true;
+  s.seen.known.pod_ruled_out = true;
+  auto const p = s.decide();
+  ASSERT_TRUE(p.status);
+  EXPECT_EQ(p.status->phase, "Failed");
+  EXPECT_EQ(p.status->reason, "Unschedulable");
+}
+
+TEST(GivenUp, CancelWaitsUntilTheCodeCannotStart) {
+  scene s;
+  s.with_pod(waiting_pod("ContainerCreating"));
+  s.seen.known.input_ready = true;
+  s.seen.object.spec.cancel = true;
+  auto p = s.decide();
+  EXPECT_NE(find_action<delete_job>(p), nullptr);
+  EXPECT_FALSE(p.status);
+  s.seen.job_gone = s.seen.pod_gone = true;
+  p = s.decide();
+  EXPECT_EQ(reason_of(p), "Cancelled");
+}
+
 TEST(Running, CancelStopsTheCodeAndWaitsForWhatItWrote) {
   auto e = make_execution();
   e.spec.cancel = true;
@@ -457,11 +531,30 @@ TEST(End, AFollowerUnderWayIsWaitedForButNotForEver) {
   s.seen.known.end_seen = s.now;
   EXPECT_FALSE(s.decide().status);
   EXPECT_TRUE(s.decide().actions.empty());
-  auto const end = s.at(12s).decide();
+  EXPECT_NE(find_action<read_log>(s.at(12s).decide()), nullptr) << "a follower that hangs must not cost the output";
+  s.seen.log.read_anew = true;
+  EXPECT_FALSE(s.at(50s).decide().status);
+  auto const end = s.at(65s).decide();
   EXPECT_EQ(reason_of(end), "Completed");
   EXPECT_THAT(*end.status->stdout_, HasSubstr("[codeexec: 4994 bytes of stdout left out]"));
   EXPECT_TRUE(end.status->output->stdoutTruncated);
   EXPECT_THAT(end.status->message, HasSubstr("could not be had"));
+}
+
+TEST(End, AnOutageOfTheLogsIsWaitedOut) {
+  std::string const message = result_json(R"("end":"exited","exitCode":0,"stdoutBytes":5000,"stderrBytes":0)");
+  scene s;
+  s.with_pod(ended_pod(message));
+  s.seen.known.end_seen = s.now;
+  s.seen.log.state = log_state::progress::broken;
+  s.seen.log.broken = 4;
+  s.seen.log.not_before = s.now + 2s;
+  auto const waits = s.decide();
+  EXPECT_TRUE(waits.actions.empty());
+  EXPECT_FALSE(waits.status);
+  EXPECT_EQ(waits.requeue_after, 2s);
+  EXPECT_NE(find_action<read_log>(s.at(3s).decide()), nullptr);
+  EXPECT_EQ(reason_of(s.at(61s).decide()), "OutputLost") << "not for ever";
 }
 
 TEST(End, AnUnreadableLogIsOutputLostAndSaysWhatIsKnown) {
@@ -613,7 +706,10 @@ TEST(Finished, NeverRunsAgainWhateverIsAppliedOrLost) {
   s.seen.object.metadata.generation = 9;
   auto const p = s.at(100h).decide();
   EXPECT_TRUE(p.actions.empty());
-  EXPECT_FALSE(p.status);
+  ASSERT_TRUE(p.status) << "only that the change was seen";
+  EXPECT_EQ(p.status->observedGeneration, 9);
+  EXPECT_EQ(p.status->reason, s.seen.object.status.reason);
+  EXPECT_EQ(p.status->stdout_, s.seen.object.status.stdout_);
 }
 
 TEST(Finished, RetainKeepsTheJob) {

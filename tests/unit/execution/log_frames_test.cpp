@@ -1,8 +1,10 @@
 #include "codeexec/execution/log_frames.hpp"
 
 #include <gtest/gtest.h>
+#include <random>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/kube_core/stored_size.hpp"
 
 #include "make.hpp"
 
@@ -100,14 +102,14 @@ TEST(LogFrames, OutputUpToTheBoundIsWhole) {
     auto const log = capture("stdout P " + std::string(size, 'a') + "\n", 10);
     auto const shown = render(log.out(), "stdout", size, plenty);
     EXPECT_EQ(shown.text, std::string(size, 'a'));
-    EXPECT_FALSE(shown.truncated);
+    EXPECT_FALSE(shown.marker);
   }
 }
 
 TEST(LogFrames, BeyondTheBoundHeadAndTailStayAndTheMarkerCountsToTheByte) {
   auto const log = capture("stdout P 0123456789abcdef\n", 10);
   auto const shown = render(log.out(), "stdout", 16, plenty);
-  EXPECT_TRUE(shown.truncated);
+  ASSERT_TRUE(shown.marker);
   EXPECT_EQ(shown.text, "01234\n[codeexec: 6 bytes of stdout left out]\nbcdef");
 }
 
@@ -154,8 +156,115 @@ TEST(LogFrames, OutputThatGrowsByEscapingStaysWithinItsBudget) {
     for (std::size_t i = 0; i < noisy.size(); i += 8000)
       log.feed("stdout P " + noisy.substr(i, 8000) + "\n");
     auto const shown = render(log.out(), "stdout", noisy.size(), 300000);
-    EXPECT_LE(json_length(shown.text), 300000U);
-    EXPECT_GT(json_length(shown.text), 70000U) << "more was cut than needed";
+    EXPECT_LE(kube::json_length(shown.text), 300000U);
+    EXPECT_GE(kube::json_length(shown.text), 299900U) << "more was cut than needed";
+  }
+}
+
+/// Streams of every kind of byte, from a seed.
+std::string stream_of(std::mt19937& random, std::size_t pieces) {
+  static std::vector<std::string> const kinds{"a",
+                                              "line\n",
+                                              "\n",
+                                              "\xC3\xA4",
+                                              "\xE2\x82\xAC",
+                                              "\xF0\x9F\x98\x80",
+                                              "\x01",
+                                              "<",
+                                              "\"",
+                                              "\xFF",
+                                              "\xE2\x82",
+                                              "\x80\x80\x80\x80",
+                                              "\u2028",
+                                              "\r",
+                                              "[codeexec: 3 bytes of stdout left out]\n"};
+  std::string out;
+  for (std::size_t i = 0; i < pieces; ++i)
+    out += kinds[random() % kinds.size()];
+  return out;
+}
+
+/// What is before the marker and after it must be the stream's own beginning and end, repaired, and what is between
+/// them must be as long as it says.
+void expect_honest(std::string const& raw, stream_text const& shown, std::string const& where) {
+  ASSERT_TRUE(base::is_valid_utf8(shown.text)) << where;
+  if (!shown.marker) {
+    ASSERT_EQ(shown.text, base::repair_utf8(raw)) << where;
+    return;
+  }
+  auto const& [offset, length, omitted] = *shown.marker;
+  ASSERT_LE(offset + length, shown.text.size()) << where;
+  ASSERT_LE(omitted, raw.size()) << where;
+  auto line = shown.text.substr(offset, length);
+  if (line.front() == '\n') line.erase(0, 1);
+  ASSERT_EQ(line,
+            "[codeexec: " + std::to_string(omitted) + (omitted == 1 ? " byte" : " bytes") + " of stdout left out]\n")
+      << where;
+  ASSERT_TRUE(offset == 0 || shown.text[offset] == '\n' || shown.text[offset - 1] == '\n')
+      << "not on a line of its own";
+  auto const before = shown.text.substr(0, offset);
+  auto const after = shown.text.substr(offset + length);
+  bool found = false;
+  for (std::size_t cut = 0; cut + omitted <= raw.size() && !found; ++cut) {
+    found = base::repair_utf8(raw.substr(0, cut)) == before && base::repair_utf8(raw.substr(cut + omitted)) == after;
+  }
+  ASSERT_TRUE(found) << where << ": " << shown.text;
+}
+
+TEST(LogFrames, EveryTruncationIsHonestToTheByteAndSaysWhereItsMarkerIs) {
+  for (unsigned seed = 0; seed < 1500; ++seed) {
+    std::mt19937 random(seed);
+    auto const raw = stream_of(random, random() % 40);
+    auto const max_bytes = 1 + random() % 60;
+    auto const budget = random() % 3 == 0 ? random() % 200 : plenty;
+    stream_capture captured(max_bytes);
+    for (std::size_t at = 0; at < raw.size();) {
+      auto const count = std::min<std::size_t>(1 + random() % 9, raw.size() - at);
+      captured.append(std::string_view(raw).substr(at, count));
+      at += count;
+    }
+    auto const where = "seed " + std::to_string(seed);
+    auto const shown = render(captured, "stdout", raw.size(), budget);
+    ASSERT_NO_FATAL_FAILURE(expect_honest(raw, shown, where));
+    if (budget > 60) {
+      ASSERT_LE(kube::json_length(shown.text), budget) << where;
+    }
+    bool const all_fits = raw.size() <= max_bytes && kube::json_length(base::repair_utf8(raw)) <= budget;
+    ASSERT_EQ(shown.marker.has_value(), !all_fits) << where;
+  }
+}
+
+TEST(LogFrames, OfALogThatBrokeOffWhatIsMissingStandsWhereItIs) {
+  for (unsigned seed = 0; seed < 500; ++seed) {
+    std::mt19937 random(seed);
+    auto const raw = stream_of(random, 1 + random() % 30);
+    auto const where = "seed " + std::to_string(seed);
+    auto const cut = random() % raw.size();
+    stream_capture beginning(1000);
+    beginning.append(std::string_view(raw).substr(0, cut));
+    ASSERT_NO_FATAL_FAILURE(expect_honest(raw, render(beginning, "stdout", raw.size(), plenty), where));
+    stream_capture end(1000);
+    end.append(std::string_view(raw).substr(cut));
+    ASSERT_NO_FATAL_FAILURE(expect_honest(raw, render(end, "stdout", raw.size(), plenty, true), where));
+  }
+}
+
+TEST(LogFrames, TwoThatShareARoomHaveWhatTheyWantOrHalfOfIt) {
+  for (std::size_t room = 0; room <= 24; ++room) {
+    for (std::size_t one = 0; one <= 30; ++one) {
+      for (std::size_t other = 0; other <= 30; ++other) {
+        auto const [first, second] = share(room, one, other);
+        ASSERT_LE(first + second, room);
+        ASSERT_GE(first, std::min(one, room / 2));
+        ASSERT_GE(second, std::min(other, room / 2));
+        if (one + other <= room) {
+          ASSERT_EQ(first, one);
+          ASSERT_EQ(second, other);
+        } else {
+          ASSERT_GE(first + second + 1, room) << "room is left that somebody wants";
+        }
+      }
+    }
   }
 }
 

@@ -111,6 +111,7 @@ struct scene {
     seen.object.metadata.finalizers = {std::string(api::cleanup_finalizer)};
     seen.known.claimed = start_of_time;
     seen.known.runner_checked = start_of_time;
+    seen.known.network_checked = start_of_time;
     return *this;
   }
   scene& with_job() {

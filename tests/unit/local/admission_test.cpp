@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "codeexec/local/builtin_types.hpp"
+#include "codeexec/local/limit_range.hpp"
 #include "codeexec/local/pod_security.hpp"
 #include "codeexec/local/quota.hpp"
 
@@ -173,6 +174,29 @@ TEST_F(Admission, AChangedLevelNamesThePodsThatViolateIt) {
                 "loose-1: allowPrivilegeEscalation != false, unrestricted capabilities, runAsNonRoot != true, "
                 "seccompProfile"}));
   EXPECT_TRUE(admission_warnings(objects, *type, before, &before).empty());
+}
+
+TEST_F(Admission, AContainerAboveTheNamespacesMaximumIsRefused) {
+  auto const made = objects.create(
+      limit_ranges,
+      {{"metadata", {{"name", "l"}, {"namespace", "ns"}}},
+       {"spec",
+        {{"limits",
+          json::array({{{"type", "Pod"}, {"max", {{"cpu", "1m"}}}},
+                       {{"type", "Container"}, {"max", {{"memory", "100Mi"}}}, {"min", {{"cpu", "50m"}}}}})}}}});
+  ASSERT_TRUE(made) << made.error().message;
+  auto const large = pod("large", sized({{"requests", {{"cpu", "200m"}}}, {"limits", {{"memory", "512Mi"}}}}));
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, 403);
+  EXPECT_EQ(large.error().message,
+            "pods \"large\" is forbidden: maximum memory usage per Container is 100Mi, but limit is 512Mi");
+  auto const silent = pod("silent");
+  ASSERT_FALSE(silent);
+  EXPECT_EQ(silent.error().message,
+            "pods \"silent\" is forbidden: [minimum cpu usage per Container is 50m.  No request is specified, maximum "
+            "memory usage per Container is 100Mi.  No limit is specified]");
+  EXPECT_TRUE(pod("fits", sized({{"requests", {{"cpu", "50m"}}}, {"limits", {{"memory", "100Mi"}}}})));
+  EXPECT_TRUE(pod("elsewhere", sized({{"limits", {{"memory", "512Mi"}}}}), "strict"));
 }
 
 TEST_F(Admission, AQuotaOfNoPodsRefusesTheFirst) {

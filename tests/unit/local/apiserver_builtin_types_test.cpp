@@ -243,5 +243,34 @@ TEST_F(builtin_types, decoding_names_wrong_types_and_unknown_fields) {
               ::testing::UnorderedElementsAre("spec.bogus", "spec.template.spec.containers[0].nope"));
 }
 
+TEST_F(builtin_types, a_network_policy_gets_the_defaults_of_the_real_server) {
+  auto const got = create(kube::network_policies, R"({"metadata":{"name":"a","namespace":"default"},
+    "spec":{"egress":[{"ports":[{"port":53}]}]}})");
+  ASSERT_TRUE(got);
+  EXPECT_EQ(at_path(**got, "spec"), json::parse(R"({"podSelector":{},"policyTypes":["Ingress","Egress"],
+    "egress":[{"ports":[{"port":53,"protocol":"TCP"}]}]})"));
+  auto const inbound = create(kube::network_policies, R"({"metadata":{"name":"b","namespace":"default"},"spec":{}})");
+  ASSERT_TRUE(inbound);
+  EXPECT_EQ(at_path(**inbound, "spec"), json::parse(R"({"podSelector":{},"policyTypes":["Ingress"]})"));
+}
+
+TEST_F(builtin_types, a_network_policy_that_makes_no_sense_is_refused_and_each_mistake_named) {
+  auto const got = create(kube::network_policies, R"({"metadata":{"name":"a","namespace":"default"},"spec":{
+    "podSelector":{"matchLabels":{"a b":"x"},"matchExpressions":[{"key":"k","operator":"Like"},{"key":"k","operator":"In"}]},
+    "policyTypes":["Both"],
+    "ingress":[{"from":[{},{"podSelector":{},"ipBlock":{"cidr":"10.0.0.0/8"}},{"ipBlock":{"cidr":"10.0.0.0/33"}}]}],
+    "egress":[{"ports":[{"port":0,"protocol":"ICMP"},{"port":80,"endPort":79},{"endPort":1},{"port":"http","endPort":1}]}]}})");
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, 422);
+  for (char const* field :
+       {"spec.podSelector.matchLabels", "spec.podSelector.matchExpressions[0].operator",
+        "spec.podSelector.matchExpressions[1].values", "spec.policyTypes[0]", "spec.ingress[0].from[0]",
+        "spec.ingress[0].from[1]", "spec.ingress[0].from[2].ipBlock.cidr", "spec.egress[0].ports[0].port",
+        "spec.egress[0].ports[0].protocol", "spec.egress[0].ports[1].endPort", "spec.egress[0].ports[2].endPort",
+        "spec.egress[0].ports[3].endPort"}) {
+    EXPECT_THAT(got.error().message, ::testing::HasSubstr(field));
+  }
+}
+
 }  // namespace
 }  // namespace codeexec::local::testing

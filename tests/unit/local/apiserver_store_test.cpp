@@ -261,6 +261,17 @@ TEST_F(small_history, an_object_larger_than_etcd_takes_is_refused_and_costs_no_v
   EXPECT_EQ(objects.resource_version(), before);
 }
 
+TEST_F(store_test, of_a_custom_resource_counts_what_it_takes_in_gos_spelling) {
+  // "<" is stored as \u003c: 250 KiB of it are nearly all that etcd takes.
+  EXPECT_TRUE(objects.create(widgets, widget("fits", {{"blob", std::string(250u * 1024u, '<')}})));
+  auto const got = objects.create(widgets, widget("big", {{"blob", std::string(256u * 1024u, '<')}}));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().message, "etcdserver: request is too large");
+  json const map = {{"metadata", {{"name", "c"}, {"namespace", "ns"}}},
+                    {"data", {{"blob", std::string(1000u * 1024u, '<')}}}};
+  EXPECT_TRUE(objects.create(kube::config_maps, map)) << "those are stored in protobuf";
+}
+
 TEST_F(store_test, dependents_are_found_by_the_owners_uid_and_forgotten_with_them) {
   auto const owner = made("owner");
   json map = {

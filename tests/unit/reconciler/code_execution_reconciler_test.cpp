@@ -61,8 +61,9 @@ TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
   cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
   run_to_end(cluster, op);
   EXPECT_EQ(cluster.status()["phase"], "Succeeded");
-  EXPECT_THAT(cluster.calls, ElementsAre("POST configmaps", "POST jobs", "GET codeexecutions", "POST configmaps",
-                                         "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
+  EXPECT_THAT(cluster.calls,
+              ElementsAre("POST configmaps", "POST networkpolicies", "POST jobs", "GET codeexecutions",
+                          "POST configmaps", "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
 }
 
 TEST(Reconciler, AResultIsNotGivenUpWhereTheWatchOfPodsLags) {
@@ -168,7 +169,8 @@ TEST(Reconciler, OwnWritesCountBeforeTheWatchShowsThem) {
   op.watch();
   op.settle("hello", false);
   op.settle("hello", false);
-  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions", "POST configmaps", "POST jobs", "POST configmaps"));
+  EXPECT_THAT(cluster.calls, ElementsAre("PATCH codeexecutions", "POST configmaps", "POST networkpolicies", "POST jobs",
+                                         "POST configmaps"));
   cluster.run_nodes();
   run_to_end(cluster, op);
   EXPECT_EQ(cluster.status()["phase"], "Succeeded");
@@ -363,6 +365,47 @@ TEST(Reconciler, AnOperatorWithAnOldViewDoesNotRunAFinishedExecutionAgain) {
   late.settle("hello", false);
   EXPECT_EQ(cluster.pods_started, 1);
   EXPECT_FALSE(cluster.has("jobs"));
+}
+
+TEST(Reconciler, APodsLastWordCountsThoughItIsGoneBeforeAnyPass) {
+  mini_cluster cluster;
+  cluster.log_available = false;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  auto const name = (*cluster.first("pods"))["metadata"]["name"].get<std::string>();
+  cluster.end_containers([](auto const& token) { return mini_cluster::result(token); });
+  auto last = std::get<kube::Pod>(kube::decode_pod(*cluster.first("pods")));
+  cluster.remove(mini_cluster::id("pods", name));
+  op.pods.erase(runtime::object_key("agents", name), std::make_shared<kube::Pod const>(std::move(last)));
+  op.settle();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+}
+
+TEST(Reconciler, ADeletionThatAnAnswerShowsIsNotOverlooked) {
+  mini_cluster cluster;
+  cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
+  operator_process late(cluster);
+  late.watch();  // what it sees stays as it is now
+  cluster.delete_execution();
+  late.settle("hello", false);
+  cluster.run_nodes();
+  EXPECT_EQ(cluster.pods_started, 0) << "nothing is sent to run what is being deleted";
+}
+
+TEST(Reconciler, ACancelThatAnAnswerShowsIsNotOverlooked) {
+  mini_cluster cluster;
+  cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
+  operator_process late(cluster);
+  late.watch();
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  late.settle("hello", false);
+  cluster.run_nodes();
+  EXPECT_EQ(cluster.pods_started, 0);
 }
 
 TEST(Reconciler, ABrokenFollowIsReadOnceMoreAtTheEnd) {

@@ -238,7 +238,8 @@ class mini_cluster {
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       if (parts[i] == "namespaces") return {parts.begin() + static_cast<std::ptrdiff_t>(i) + 2, parts.end()};
     }
-    return parts;
+    // Of all namespaces: /api/v1/<plural>, /apis/<group>/<version>/<plural>.
+    return {parts.back()};
   }
   static std::string name_of(kube::request const& r) {
     auto const parts = parts_of(r);
@@ -264,6 +265,10 @@ class mini_cluster {
       }
       return create(plural, std::move(object))->dump();
     }
+    if (r.method == kube::verb::get && on_get) {
+      auto refused = on_get(plural);
+      if (refused) return *refused;
+    }
     if (parts.size() == 1) {
       json items = json::array();
       for (auto const& event : events)
@@ -286,6 +291,16 @@ class mini_cluster {
       return std::string("{}");
     }
     json const before = object;
+    if (r.method == kube::verb::put) {
+      auto next = json::parse(r.body);
+      if (next["metadata"].value("resourceVersion", "") != object["metadata"]["resourceVersion"])
+        return status_error(409, "Conflict", "the object has been modified");
+      for (char const* field : {"uid", "creationTimestamp", "namespace"})
+        next["metadata"][field] = object["metadata"][field];
+      object = std::move(next);
+      touch(object);
+      return object.dump();
+    }
     auto const patch = json::parse(r.body);
     if (patch.is_array()) {
       try {
@@ -332,6 +347,7 @@ class mini_cluster {
   std::vector<json> events;
   std::function<std::optional<kube::error>(std::string const& plural, json const& object)> on_create;
   std::function<std::optional<kube::error>(json const& patch)> on_status;
+  std::function<std::optional<kube::error>(std::string const& plural)> on_get;
 
  private:
   int version_ = 100;
@@ -381,6 +397,8 @@ class operator_process {
     }
     throw std::runtime_error("the operator does not come to rest");
   }
+
+  stores const& all_stores() const { return what_; }
 
   runtime::store<api::CodeExecution> executions;
   runtime::store<kube::Job> jobs;

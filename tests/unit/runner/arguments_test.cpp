@@ -39,6 +39,7 @@ TEST(Arguments, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(line.options.grace_ms, 5000u);
   EXPECT_EQ(line.options.max_output_bytes, 65536u);
   EXPECT_EQ(line.options.max_processes, 0u);
+  EXPECT_EQ(line.options.max_file_bytes, 0u);
   EXPECT_EQ(line.options.input, nullptr);
   EXPECT_STREQ(line.options.workspace, "/workspace");
   EXPECT_STREQ(line.options.stdin_file, "/dev/null");
@@ -51,10 +52,11 @@ TEST(Arguments, DefaultsAreTheDocumentedOnes) {
 TEST(Arguments, EveryFlagIsTakenInBothSpellings) {
   parsed_line const line({"--timeout-ms", "300000", "--grace-ms=10", "--max-output-bytes", "262144", "--input=/in",
                           "--workspace", "/w", "--stdin=/s", "--termination-log", "/t", "--require-sandbox",
-                          "--max-processes=64", "--token", "aZ0-_", "--", "x"});
+                          "--max-processes=64", "--max-file-bytes=1073741824", "--token", "aZ0-_", "--", "x"});
   ASSERT_EQ(line.outcome, parse_outcome::run) << line.problem;
   EXPECT_EQ(line.options.timeout_ms, 300000u);
   EXPECT_EQ(line.options.grace_ms, 10u);
+  EXPECT_EQ(line.options.max_file_bytes, 1073741824u);
   EXPECT_EQ(line.options.max_output_bytes, 262144u);
   EXPECT_STREQ(line.options.input, "/in");
   EXPECT_STREQ(line.options.workspace, "/w");

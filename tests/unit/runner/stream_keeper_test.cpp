@@ -238,8 +238,17 @@ TEST(StreamKeeper, AStalledReaderDoesNotStopTheCounting) {
   EXPECT_EQ(log.out.tail, text.substr(text.size() - wire::max_output_limit / 2));
 }
 
-TEST(StreamKeeper, SmallOutputIsRememberedForTheResult) {
+TEST(StreamKeeper, SmallOutputBeyondWhatIsKeptIsLeftToTheLogWhichCutsItToTheByte) {
   recording stream(10);
+  stream.write("0123456789");
+  EXPECT_TRUE(stream.keeper().is_small());
+  stream.write("x");
+  EXPECT_FALSE(stream.keeper().is_small());
+  EXPECT_TRUE(stream.keeper().small().empty());
+}
+
+TEST(StreamKeeper, SmallOutputIsRememberedForTheResult) {
+  recording stream(stream_keeper::small_size + 100);
   std::string const text = numbered_lines(stream_keeper::small_size);
   for (char const& c : text)
     stream.write(std::string_view(&c, 1));

@@ -65,11 +65,22 @@ struct CodeExecutionSpec {
   bool suspend = false;
 };
 
+/// What is missing in the middle of a stream, and the line that stands for it in its text.
+struct OmittedOutput {
+  std::int64_t bytes = 0;         ///< of the stream, as the code wrote them
+  std::int64_t markerOffset = 0;  ///< in the text's UTF-8 bytes: before it is the stream's beginning
+  std::int64_t markerLength = 0;  ///< its line breaks included; after it is the stream's end
+
+  friend bool operator==(OmittedOutput const&, OmittedOutput const&) = default;
+};
+
 struct OutputStatus {
   std::int64_t stdoutBytes = 0;
   std::int64_t stderrBytes = 0;
   bool stdoutTruncated = false;
   bool stderrTruncated = false;
+  std::optional<OmittedOutput> stdoutOmitted{};  ///< absent where stdout is whole
+  std::optional<OmittedOutput> stderrOmitted{};
 
   friend bool operator==(OutputStatus const&, OutputStatus const&) = default;
 };

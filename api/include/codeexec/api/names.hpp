@@ -22,9 +22,15 @@ inline constexpr std::string_view managed_by = "app.kubernetes.io/managed-by";  
 inline constexpr std::string_view execution =
     "codeexec.dev/execution";  ///< the CodeExecution's name, hashed where too long
 inline constexpr std::string_view execution_uid = "codeexec.dev/execution-uid";
-inline constexpr std::string_view component =
-    "codeexec.dev/component";  ///< "runner" on the shared ConfigMap, "execution" on Jobs, Pods and their ConfigMaps
+inline constexpr std::string_view component = "codeexec.dev/component";  ///< one of `components`
 }  // namespace labels
+
+/// What an object is of ours.
+namespace components {
+inline constexpr std::string_view execution = "execution";  ///< Jobs, Pods and their ConfigMaps
+inline constexpr std::string_view runner = "runner";        ///< the ConfigMap that a namespace's executions share
+inline constexpr std::string_view network = "network";      ///< the NetworkPolicy that they share
+}  // namespace components
 
 namespace phases {
 inline constexpr std::string_view pending = "Pending";

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/base/file.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/local/node/container_plan.hpp"
 #include "codeexec/local/node/pod_status.hpp"
@@ -89,14 +90,17 @@ kubelet::kubelet(boost::asio::any_io_executor executor, store& objects, node_opt
       images_(std::move(images)),
       root_(std::move(root)),
       folder_(std::move(folder)),
-      events_(objects, "kubelet", options.name) {}
+      events_(objects, "kubelet", options.name) {
+  std::error_code none;
+  images_read_ = fs::last_write_time(options_.images_file, none);
+}
 
 kubelet::~kubelet() {
   stop();
 }
 
 void kubelet::pod_changed(object const& pod) {
-  if (stopped_) {
+  if (stopped_ || lost_.count(pod.uid()) > 0) {
     return;
   }
   auto const known = pods_.find(pod.uid());
@@ -167,6 +171,7 @@ void kubelet::sync(record_ptr const& pod) {
 }
 
 void kubelet::pod_gone(object const& last) {
+  lost_.erase(last.uid());
   auto const found = pods_.find(last.uid());
   if (found == pods_.end()) {
     return;
@@ -196,6 +201,19 @@ void kubelet::config_maps_changed(std::string const& ns) {
 
 void kubelet::stop() {
   stopped_ = true;
+  forget_all();
+}
+
+void kubelet::vanish() {
+  for (auto const& pod : store_.list(kube::pods)) {
+    if (string_at(*pod, "spec.nodeName") == options_.name) {
+      lost_.insert(pod.uid());
+    }
+  }
+  forget_all();
+}
+
+void kubelet::forget_all() {
   // All at once, then one by one: the kernel ends them side by side.
   for (auto const& [uid, record] : pods_) {
     for (auto const& one : record->units) {
@@ -314,6 +332,24 @@ bool kubelet::has_program(std::string const& name) const {
   return false;
 }
 
+/// True where the file of images has changed and was read. The parts of the host that images show stay as they were.
+bool kubelet::read_images_again() {
+  std::error_code error;
+  auto const changed = fs::last_write_time(options_.images_file, error);
+  if (error || changed == images_read_) {
+    return false;
+  }
+  images_read_ = changed;
+  auto read =
+      image_catalogue::parse(base::read_file_if_there(options_.images_file.string()), options_.images_file.string());
+  if (!read) {
+    base::log::warn("images are not read again", {base::log::kv("error", read.error().message)});
+    return false;
+  }
+  images_ = std::move(*read);
+  return true;
+}
+
 /// The image, or null after the container's state says why not.
 image_config const* kubelet::find_image(record_ptr const& pod, std::size_t index) {
   auto& one = *pod->units[index];
@@ -333,7 +369,11 @@ image_config const* kubelet::find_image(record_ptr const& pod, std::size_t index
     }
     return nullptr;
   }
-  auto const* const image = images_.find(*parsed, [this](std::string const& name) { return has_program(name); });
+  auto const has = [this](std::string const& name) { return has_program(name); };
+  auto const* image = images_.find(*parsed, has);
+  if (image == nullptr && read_images_again()) {
+    image = images_.find(*parsed, has);
+  }
   if (image == nullptr) {
     pull_failed(pod, index, *parsed);
     return nullptr;

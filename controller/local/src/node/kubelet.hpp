@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "codeexec/local/log_source.hpp"
@@ -35,6 +36,9 @@ class kubelet {
   void config_maps_changed(std::string const& ns);
   /// Ends every container at once.
   void stop();
+  /// The machine is gone: every container with it, and not a word of it is written. Pods that it had are never looked
+  /// at again.
+  void vanish();
 
   result<std::unique_ptr<log_stream>> open_log(object const& pod, pod_log_options const& options,
                                                std::function<void()> wake);
@@ -48,6 +52,7 @@ class kubelet {
   void sync(record_ptr const& pod);
   bool prepare_volumes(pod_entry& pod);
   void launch(record_ptr const& pod, std::size_t index);
+  void forget_all();
   image_config const* find_image(record_ptr const& pod, std::size_t index);
   void pull_failed(record_ptr const& pod, std::size_t index, image_reference const& name);
   void run(record_ptr const& pod, std::size_t index, container_spec spec);
@@ -63,6 +68,7 @@ class kubelet {
              std::string const& container = {});
   nlohmann::json const* config_map(std::string const& ns, std::string const& name);
   bool has_program(std::string const& name) const;
+  bool read_images_again();
 
   boost::asio::any_io_executor executor_;
   store& store_;
@@ -74,6 +80,8 @@ class kubelet {
   cluster_events events_;
   std::map<std::string, record_ptr> pods_;   ///< by uid
   std::map<std::string, object> looked_up_;  ///< keeps ConfigMaps alive while a Pod is being prepared
+  std::set<std::string> lost_;               ///< uids of Pods that went with a machine
+  std::filesystem::file_time_type images_read_{};
   unsigned next_address_ = 0;
   bool stopped_ = false;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -35,6 +36,7 @@ using base::log::kv;
 using nlohmann::json;
 
 constexpr kube::resource node_type{"", "v1", "nodes", "Node", false};
+constexpr std::chrono::seconds node_replacement_step{1};
 constexpr char lock_name[] = "lock";
 constexpr char cgroups_name[] = "cgroups";
 
@@ -148,6 +150,9 @@ struct node::state {
   std::unique_ptr<kubelet> agent;
   std::unique_ptr<store_feed> pods;
   std::unique_ptr<store_feed> config_maps;
+  std::unique_ptr<store_feed> nodes;
+  boost::asio::steady_timer replacement{executor};
+  bool present = true;  ///< the machine is there
 
   node_resources capacity;
   json labels;
@@ -167,6 +172,10 @@ struct node::state {
   void forget_waiting(std::string const& uid);
   bool try_schedule(object const& pod);
   void schedule_waiting();
+
+  void machine_gone();
+  void end_lost_pods();
+  void machine_replaced();
 };
 
 base::result<void> node::state::open_folder() {
@@ -344,7 +353,7 @@ void node::state::schedule_waiting() {
 
 bool node::state::try_schedule(object const& pod) {
   auto const asked = pod_requests(*pod);
-  auto reasons = why_not(capacity, used, asked);
+  auto reasons = present ? why_not(capacity, used, asked) : std::vector<std::string>{"no nodes"};
   bool const selected = selects_node(*pod, labels);
   bool const ever = selected && why_not(capacity, node_resources(), asked).empty();
   if (!selected) {
@@ -353,7 +362,8 @@ bool node::state::try_schedule(object const& pod) {
   auto const now = objects.clock().wall_now();
   event_subject const about{pod, "v1", "Pod", {}};
   if (!reasons.empty()) {
-    auto const message = unschedulable_message(reasons, ever);
+    auto const message =
+        present ? unschedulable_message(reasons, ever) : std::string("no nodes available to schedule pods");
     auto const& told = at_path(*pod, "status.conditions");
     if (told.is_array() && !told.empty() && string_at(told[0], "message") == message) {
       return false;
@@ -389,6 +399,69 @@ bool node::state::try_schedule(object const& pod) {
                                  "Successfully assigned " + pod.ns() + "/" + pod.name() + " to " + options.name,
                                  "Binding");
   return true;
+}
+
+// Its end ---------------------------------------------------------------------------------------------------------
+
+/// Somebody deleted the Node object, as a cloud's controller does for a machine that is no more.
+void node::state::machine_gone() {
+  if (!present) {
+    return;
+  }
+  base::log::warn("the machine is gone: its Node object was deleted", {kv("node", options.name)});
+  present = false;
+  agent->vanish();
+  // The pod garbage collector first waits (40 s on a cluster): the node might only be late. The Job controller lets go
+  // of its Pods a second after their end, so for that long they are seen ended.
+  replacement.expires_after(node_replacement_step);
+  replacement.async_wait([this](boost::system::error_code error) {
+    if (!error) {
+      end_lost_pods();
+    }
+  });
+}
+
+void node::state::end_lost_pods() {
+  std::vector<object> ended;
+  for (auto const& pod : objects.list(kube::pods)) {
+    if (string_at(*pod, "spec.nodeName") != options.name) {
+      continue;
+    }
+    ended.push_back(pod);
+    objects.mutate(kube::pods, pod.ns(), pod.name(), part::status, [&](json& value) {
+      auto& status = value["status"];
+      if (status.value("phase", "") == "Succeeded" || status.value("phase", "") == "Failed") {
+        return false;
+      }
+      status["phase"] = "Failed";
+      status["conditions"].push_back({{"type", "DisruptionTarget"},
+                                      {"status", "True"},
+                                      {"lastProbeTime", nullptr},
+                                      {"lastTransitionTime", base::format_time(objects.clock().wall_now())},
+                                      {"reason", "DeletionByPodGC"},
+                                      {"message", "PodGC: node no longer exists"}});
+      return true;
+    });
+  }
+  replacement.expires_after(node_replacement_step);
+  replacement.async_wait([this, ended = std::move(ended)](boost::system::error_code error) {
+    if (error) {
+      return;
+    }
+    for (auto const& pod : ended) {
+      remove_options now;
+      now.grace_period_seconds = 0;
+      now.uid = pod.uid();
+      (void)objects.remove(kube::pods, pod.ns(), pod.name(), now);
+    }
+    machine_replaced();
+  });
+}
+
+void node::state::machine_replaced() {
+  present = true;
+  make_node_object();
+  schedule_waiting();
 }
 
 // The node --------------------------------------------------------------------------------------------------------
@@ -440,8 +513,18 @@ base::result<void> node::start() {
   s.pods = std::make_unique<store_feed>(
       s.executor, s.objects, kube::pods, [&s](object const& pod) { s.pod_changed(pod); },
       [&s](object const& pod) { s.pod_gone(pod); });
+  s.nodes = std::make_unique<store_feed>(
+      s.executor, s.objects, node_type, [](object const&) {},
+      [&s](object const& gone) {
+        if (gone.name() == s.options.name) {
+          s.machine_gone();
+        }
+      });
   s.config_maps->start();
   s.pods->start();
+  if (s.objects.find_type("", "nodes") != nullptr) {
+    s.nodes->start();
+  }
   base::log::info("node is ready",
                   {kv("node", s.options.name), kv("runtime", s.runtime->describe()),
                    kv("limits", s.groups == nullptr ? std::string("the runtime's own") : s.groups->describe())});
@@ -450,6 +533,8 @@ base::result<void> node::start() {
 
 boost::asio::awaitable<void> node::stop() {
   auto const s = state_;
+  s->replacement.cancel();
+  s->nodes.reset();
   s->pods.reset();
   s->config_maps.reset();
   if (s->agent != nullptr) {

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "codeexec/api/code_execution.hpp"
 
 namespace codeexec::cli {
 
@@ -36,6 +39,7 @@ class stream_progress {
     std::string_view text;
     std::int64_t total_bytes = 0;  ///< that the code wrote
     bool truncated = false;
+    std::optional<api::OmittedOutput> omitted{};  ///< where that line is
   };
 
   /// The part of the stored stream after position(). Whole and never twice, whatever the split point, also where the

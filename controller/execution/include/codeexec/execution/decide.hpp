@@ -21,9 +21,11 @@
 #include "codeexec/api/code_execution.hpp"
 #include "codeexec/base/result.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/execution/admission_queue.hpp"
 #include "codeexec/execution/build.hpp"
 #include "codeexec/execution/config.hpp"
 #include "codeexec/execution/log_frames.hpp"
+#include "codeexec/execution/source.hpp"
 #include "codeexec/kube_core/job.hpp"
 #include "codeexec/kube_core/pod.hpp"
 
@@ -35,12 +37,15 @@ struct log_state {
     none,       ///< never tried, or the try may be repeated
     following,  ///< a follower is at it
     broken,     ///< the follower lost the stream; the log is read once more at the end
-    ended,      ///< read to its end, in order
+    ended,      ///< read to an end in order; to its own where the result frame was there
     failed,     ///< cannot be had (any more): `failure` says why
   };
   progress state = progress::none;
   std::string failure;
   std::shared_ptr<log_capture const> frames;  ///< null where nothing was read; otherwise also what broke off
+  int broken = 0;                             ///< readings that broke off
+  bool read_anew = false;                     ///< a reading of what there is is under way, or was
+  base::wall_time not_before{};               ///< of the next reading
 };
 
 /// The API server would not make the Job or the ConfigMap, and said why.
@@ -64,6 +69,8 @@ struct memory {
   /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
   bool confirmed = false;
   std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
+  std::optional<base::wall_time> network_checked;  ///< the same of the NetworkPolicy
+  source_state source;                             ///< where spec.codeFrom names the code
   bool job_ruled_out = false;                     ///< the server was asked and has no Job of the name
   bool pod_ruled_out = false;                     ///< the server was asked and has no Pod of the Job
   std::optional<base::wall_time> job_created;
@@ -75,6 +82,9 @@ struct memory {
   std::optional<base::wall_time> result_seen;  ///< the result frame came
   std::optional<base::wall_time> end_seen;     ///< the container was seen terminated, or its pod gone
 
+  /// What the object takes in the store without its status, annotations and managedFields included: from the answer to
+  /// the newest write or read of it. The cache keeps too little of it to tell.
+  std::optional<std::size_t> object_bytes;
   int status_refusals = 0;  ///< how often a status was refused for its size: each time less output is kept
 
   /// The state that would be shown, and since when; what lasts less than `status_settle` is never written.
@@ -82,6 +92,9 @@ struct memory {
   std::string shown_reason;
   std::string shown_message;
   base::wall_time shown_since{};
+  /// Of the place in the queue that the status shows: which, and since when. 0: not written by this process.
+  std::size_t shown_position = 0;
+  std::optional<base::wall_time> position_since;
 };
 
 /// Everything that decide() looks at.
@@ -94,6 +107,7 @@ struct observed {
   bool pod_gone = false;
   log_state log;
   memory known;
+  admission queue;  ///< whether it may be started, as far as the bounds on how many run are concerned
 };
 
 // Actions, in the order in which they must be done. Each is safe to repeat.
@@ -102,6 +116,12 @@ struct add_finalizer {};
 struct ensure_runner {
   std::chrono::seconds max_age;
 };
+/// The NetworkPolicy that network: Deny rests on must stand in the namespace; a look not older than `max_age` will do.
+struct ensure_network {
+  std::chrono::seconds max_age;
+};
+/// Ask the server for the ConfigMap that spec.codeFrom names.
+struct read_code_source {};
 struct create_job {
   nlohmann::json object;
 };
@@ -132,8 +152,9 @@ struct remove_finalizer {};
 struct delete_execution {};
 
 using action =
-    std::variant<add_finalizer, ensure_runner, create_job, create_input, find_job, confirm_unfinished, find_pod,
-                 read_job_events, follow_log, read_log, delete_job, remove_finalizer, delete_execution>;
+    std::variant<add_finalizer, ensure_runner, ensure_network, read_code_source, create_job, create_input, find_job,
+                 confirm_unfinished, find_pod, read_job_events, follow_log, read_log, delete_job, remove_finalizer,
+                 delete_execution>;
 
 struct plan {
   std::vector<action> actions;
@@ -146,6 +167,8 @@ struct plan {
   std::string shown_reason;
   std::string shown_message;
   base::wall_time shown_since{};
+  std::size_t shown_position = 0;
+  std::optional<base::wall_time> position_since;
 };
 
 plan decide(observed const& seen, base::wall_time now, config const& with);

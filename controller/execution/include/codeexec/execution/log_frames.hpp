@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "codeexec/execution/result.hpp"
 
@@ -42,22 +43,36 @@ class stream_capture {
   bool gap_ = false;
 };
 
-/// The text of a stream as the status shows it.
-struct stream_text {
-  std::string text;  ///< valid UTF-8
-  bool truncated = false;
+/// The line in a stream's text that stands for what is missing there. The code may print the same words: only this says
+/// which line is ours.
+struct stream_marker {
+  std::size_t offset = 0;     ///< in the text's UTF-8 bytes: what is before it is the stream's beginning
+  std::size_t length = 0;     ///< its line breaks included: what is after it is the stream's end
+  std::uint64_t omitted = 0;  ///< bytes of the stream, as the code wrote them
+
+  friend bool operator==(stream_marker const&, stream_marker const&) = default;
 };
 
-/// How many bytes `text` takes as a JSON string, without the quotes, in the spelling of the API server and its store,
-/// which write also <, >, & and the line separators U+2028 and U+2029 as \uXXXX.
-std::size_t json_length(std::string_view text);
+/// The text of a stream as the status shows it.
+struct stream_text {
+  std::string text;                     ///< valid UTF-8
+  std::optional<stream_marker> marker;  ///< absent where the text is the whole stream
+};
+
+/// Divides `room` between two that want `one` and `other` of it: each gets what it wants, or at least half.
+std::pair<std::size_t, std::size_t> share(std::size_t room, std::size_t one, std::size_t other);
+
+/// The longest beginning of `text`, cut between characters, that takes at most `json_budget` bytes in JSON.
+std::string_view fitting_start(std::string_view text, std::size_t json_budget);
 
 /// Renders `captured` of a stream that, by the runner's own count, had `total` bytes. Cut only between characters;
 /// ill-formed bytes become U+FFFD; where bytes are missing a line of its own says how many, at their place:
-/// "[codeexec: 1234 bytes of stdout left out]". At most about `json_budget` bytes as JSON: of output that grows by
-/// escaping (control characters, ill-formed bytes) less is kept.
+/// "[codeexec: 1234 bytes of stdout left out]". At most `json_budget` bytes as JSON (kube::json_length), where that is
+/// enough for the line: of output that grows by escaping (control characters, ill-formed bytes) less is kept.
+/// `end_read`: the log was read to its last frame, so what is missing stood before what was read (the node rotated it
+/// away), not after it.
 stream_text render(stream_capture const& captured, std::string_view stream_name, std::uint64_t total,
-                   std::size_t json_budget);
+                   std::size_t json_budget, bool end_read = false);
 /// The same for a stream that arrived whole and repaired, in a result object.
 stream_text render(std::string_view whole_text, std::string_view stream_name, std::size_t max_bytes,
                    std::size_t json_budget);

@@ -33,6 +33,7 @@ inline constexpr resource core_events{"", "v1", "events", "Event", true};
 inline constexpr resource events{"events.k8s.io", "v1", "events", "Event", true};
 inline constexpr resource leases{"coordination.k8s.io", "v1", "leases", "Lease", true};
 inline constexpr resource runtime_classes{"node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", false};
+inline constexpr resource network_policies{"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true};
 inline constexpr resource custom_resource_definitions{"apiextensions.k8s.io", "v1", "customresourcedefinitions",
                                                       "CustomResourceDefinition", false};
 

@@ -23,7 +23,9 @@
 #include "codeexec/kube_core/event.hpp"
 #include "codeexec/kube_core/job.hpp"
 #include "codeexec/kube_core/pod.hpp"
+#include "codeexec/reconciler/admissions.hpp"
 #include "codeexec/reconciler/log_reader.hpp"
+#include "codeexec/reconciler/network_policies.hpp"
 #include "codeexec/reconciler/runner_store.hpp"
 #include "codeexec/runtime/controller.hpp"
 #include "codeexec/runtime/store.hpp"
@@ -40,6 +42,8 @@ struct stores {
   void add_indices();
   /// Calls `enqueue` with the CodeExecution that a change of any of the three is about.
   void on_change(std::function<void(runtime::object_key const&, runtime::priority)> enqueue);
+  /// Null where there is none.
+  std::shared_ptr<api::CodeExecution const> find_by_uid(std::string const& uid) const;
 };
 
 /// What the informers of Jobs and Pods should ask for.
@@ -70,6 +74,13 @@ class code_execution_reconciler final : public runtime::reconciler {
   /// Ends the log readers. No pass may be under way any more.
   kube::task<void> stop();
 
+  /// What namespaces share; for whoever removes it where nothing needs it any more.
+  runner_store& runners() { return runner_; }
+  network_policies& policies() { return network_; }
+
+  /// Who runs and who waits, for those who count.
+  execution::admission_queue const& queue() const { return admissions_.queue(); }
+
   counters const& counted() const { return counters_; }
   /// Executions it keeps a record of; for tests of leaks.
   std::size_t records() const { return records_.size(); }
@@ -82,6 +93,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   using step = std::optional<runtime::outcome>;
 
   static bool is_pod_of(record const& r, kube::Pod const& pod);
+  void remember_last_state(runtime::change<kube::Pod> const& c);
   /// Brings the record up to date with the stores; false where the object is gone.
   bool observe(record& r);
   execution::observed snapshot(record const& r) const;
@@ -90,6 +102,8 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> carry_out(record_ptr r, execution::action what);
   kube::task<step> add_finalizer(record_ptr r);
   kube::task<step> ensure_runner(record_ptr r, std::chrono::seconds max_age);
+  kube::task<step> ensure_network(record_ptr r, std::chrono::seconds max_age);
+  kube::task<step> read_code_source(record_ptr r);
   kube::task<step> create_job(record_ptr r, std::shared_ptr<nlohmann::json const> object);
   kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
   kube::task<step> find_job(record_ptr r);
@@ -103,6 +117,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> refresh(record_ptr r);
 
   void start_log_reader(record_ptr const& r, std::string pod, bool follow);
+  void read_later(record& r) const;
   kube::task<void> run_log_reader(record_ptr r, log_request what);
   /// The API server refused to create a child.
   step refused(record& r, kube::error const& e);
@@ -116,7 +131,9 @@ class code_execution_reconciler final : public runtime::reconciler {
   base::rng random_;
   std::function<void(runtime::object_key const&)> enqueue_;
   std::function<void(kube::occurrence)> tell_ = [](kube::occurrence) {};
+  admissions admissions_;
   runner_store runner_;
+  network_policies network_;
   async::task_group readers_;
   std::unordered_map<runtime::object_key, record_ptr> records_;
   std::size_t log_readers_ = 0;

@@ -19,6 +19,7 @@ struct log_request {
   bool follow = false;
   std::shared_ptr<execution::log_capture> frames;  ///< filled as the bytes come
   std::chrono::seconds time_limit{};               ///< for all of it
+  int number = 0;                                  ///< of the readings of this log
 };
 
 /// How a reading ended.

@@ -3,14 +3,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
-#include "codeexec/async/event.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/kube_client/client.hpp"
+#include "codeexec/reconciler/namespace_checks.hpp"
 
 namespace codeexec::reconciler {
 
@@ -25,25 +23,21 @@ class runner_store {
   /// Sees to it that the ConfigMap stands in the namespace and holds exactly the runner: makes it, or reads and
   /// compares it. Costs nothing where that was done within `max_age`; callers for one namespace share one request. An
   /// error of kind `config` means that something else has its name: it is never used.
-  kube::task<kube::result<void>> ensure(std::string ns, std::chrono::seconds max_age);
+  kube::task<kube::result<void>> ensure(std::string ns, std::chrono::seconds max_age) {
+    return checks_.ensure(std::move(ns), max_age);
+  }
+  /// For whoever is about to remove it.
+  namespace_checks& checks() { return checks_; }
 
  private:
-  struct entry {
-    base::steady_time checked{};
-    bool was_checked = false;
-    std::shared_ptr<async::event> under_way;  // set when the request that is under way has ended
-  };
-
   kube::task<kube::result<void>> check(std::string ns, bool expect_it);
   kube::result<void> compare(std::string_view ns, std::string_view body) const;
 
-  boost::asio::any_io_executor executor_;
   kube::client& client_;
-  base::clock const& clock_;
   std::string_view runner_;
   std::string sha256_;
   std::string name_;
-  std::unordered_map<std::string, entry> namespaces_;
+  namespace_checks checks_;
 };
 
 }  // namespace codeexec::reconciler

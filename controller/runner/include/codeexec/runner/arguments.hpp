@@ -11,7 +11,8 @@ struct options {
   uint64_t timeout_ms = 0;  ///< 0: none
   uint64_t grace_ms = 5000;
   uint32_t max_output_bytes = 65536;
-  uint64_t max_processes = 0;  ///< 0: as it is
+  uint64_t max_processes = 0;   ///< 0: as it is
+  uint64_t max_file_bytes = 0;  ///< 0: as it is
   char const* input = nullptr;
   char const* workspace = "/workspace";
   char const* stdin_file = "/dev/null";

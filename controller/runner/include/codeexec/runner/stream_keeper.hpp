@@ -36,9 +36,9 @@ class stream_keeper {
   bool pump(frame_queue& queue);
 
   [[nodiscard]] uint64_t total() const { return total_; }
-  /// The whole stream where it is at most small_size long.
-  [[nodiscard]] bytes small() const { return {small_, total_ <= small_size ? static_cast<size_t>(total_) : 0}; }
-  [[nodiscard]] bool is_small() const { return total_ <= small_size; }
+  /// The whole stream where it is at most small_size long, and no longer than what is kept of it.
+  [[nodiscard]] bytes small() const { return {small_, is_small() ? static_cast<size_t>(total_) : 0}; }
+  [[nodiscard]] bool is_small() const { return total_ <= small_size && total_ <= limit_; }
 
  private:
   void keep(bytes data);
@@ -46,6 +46,7 @@ class stream_keeper {
   bytes name_;
   uint64_t total_ = 0;
   bool live_ = true;
+  uint64_t limit_;
   uint64_t head_left_;
   uint64_t head_disk_left_ = head_disk_budget;
   uint64_t sent_ = 0;
