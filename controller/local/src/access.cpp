@@ -399,8 +399,8 @@ void add_default_roles(store& objects) {
   // Of the real roles, the resources that are served here. view has no Secrets and no roles, edit no roles.
   put(objects, cluster_roles,
       part_of("view", json::array({rule({""},
-                                        {"configmaps", "events", "limitranges", "namespaces", "pods", "pods/log", "pods/status",
-                                         "resourcequotas", "resourcequotas/status", "serviceaccounts"},
+                                        {"configmaps", "events", "limitranges", "namespaces", "pods", "pods/log",
+                                         "pods/status", "resourcequotas", "resourcequotas/status", "serviceaccounts"},
                                         read),
                                    rule({"batch"}, {"jobs", "jobs/status"}, read),
                                    rule({"networking.k8s.io"}, {"networkpolicies"}, read)})));

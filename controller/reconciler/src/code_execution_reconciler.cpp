@@ -538,8 +538,8 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::create_job(record_ptr r,
                                                                                   std::shared_ptr<json const> object) {
-  // Without the runner's ConfigMap the pod could not start, and without the NetworkPolicy it must not; decide() says what
-  // comes of that.
+  // Without the runner's ConfigMap the pod could not start, and without the NetworkPolicy it must not; decide() says
+  // what comes of that.
   bool const needs_policy = !(*r->resolved)->network_allowed && config_.network_policy;
   if (!r->known.runner_checked || (needs_policy && !r->known.network_checked)) co_return std::nullopt;
   r->known.refused.reset();

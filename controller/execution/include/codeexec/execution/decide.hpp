@@ -68,11 +68,11 @@ struct memory {
   bool job_adopted = false;  ///< the Job was found, not made
   /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
   bool confirmed = false;
-  std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
+  std::optional<base::wall_time> runner_checked;   ///< when its ConfigMap was last known to stand in the namespace
   std::optional<base::wall_time> network_checked;  ///< the same of the NetworkPolicy
   source_state source;                             ///< where spec.codeFrom names the code
-  bool job_ruled_out = false;                     ///< the server was asked and has no Job of the name
-  bool pod_ruled_out = false;                     ///< the server was asked and has no Pod of the Job
+  bool job_ruled_out = false;                      ///< the server was asked and has no Job of the name
+  bool pod_ruled_out = false;                      ///< the server was asked and has no Pod of the Job
   std::optional<base::wall_time> job_created;
   bool input_ready = false;                    ///< the input ConfigMap was made, or found to be ours
   std::optional<base::wall_time> job_deleted;  ///< when this process asked for it
@@ -151,10 +151,9 @@ struct remove_finalizer {};
 /// The CodeExecution itself: its ttlSecondsAfterFinished has passed.
 struct delete_execution {};
 
-using action =
-    std::variant<add_finalizer, ensure_runner, ensure_network, read_code_source, create_job, create_input, find_job,
-                 confirm_unfinished, find_pod, read_job_events, follow_log, read_log, delete_job, remove_finalizer,
-                 delete_execution>;
+using action = std::variant<add_finalizer, ensure_runner, ensure_network, read_code_source, create_job, create_input,
+                            find_job, confirm_unfinished, find_pod, read_job_events, follow_log, read_log, delete_job,
+                            remove_finalizer, delete_execution>;
 
 struct plan {
   std::vector<action> actions;

@@ -1,4 +1,5 @@
-// What stands between a valid object and the store: Pod Security, LimitRange and ResourceQuota, as the real server's plugins.
+// What stands between a valid object and the store: Pod Security, LimitRange and ResourceQuota, as the real server's
+// plugins.
 #pragma once
 
 #include <functional>
