@@ -54,7 +54,8 @@ TEST(conditions, a_change_under_way_is_in_progress_until_the_end_is_written) {
   auto spec = bash("echo never");
   spec["suspend"] = true;
   ASSERT_TRUE(here.create("held", spec));
-  here.wait_until("held", 30s, [](json const& e) { return e.value("status", json::object()).value("phase", "") != ""; });
+  here.wait_until("held", 30s,
+                  [](json const& e) { return e.value("status", json::object()).value("phase", "") != ""; });
   ASSERT_TRUE(here.merge_patch(kube::code_executions, "held", {{"spec", {{"cancel", true}}}}));
   auto const seen = states_of(here, "held");
   EXPECT_EQ(seen.back(), "Failed");

@@ -66,7 +66,8 @@ class immutability : public ::testing::Test {
   void SetUp() override {
     auto const made = here.create("fixed", full_spec());
     ASSERT_TRUE(made) << made.error().describe();
-    here.wait_until("fixed", 30s, [](json const& e) { return e.value("status", json::object()).value("phase", "") != ""; });
+    here.wait_until("fixed", 30s,
+                    [](json const& e) { return e.value("status", json::object()).value("phase", "") != ""; });
   }
 
   answer change(json spec) { return here.merge_patch(kube::code_executions, "fixed", {{"spec", std::move(spec)}}); }
