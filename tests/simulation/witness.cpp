@@ -54,7 +54,8 @@ void witness::code_started(std::string const& uid) {
   if (t.runs > 1 && !unknowable) violated(t.name + ": the code was run again");
   if (t.result)
     violated(t.name + ": the code was started after the result (" + text_at(*t.result, "reason") + ") was written");
-  if (t.deleted) violated(t.name + ": the code was started after the execution was gone");
+  // Of two operators that do not know of each other one may let go while the other starts it: still one run.
+  if (t.deleted && one_job_only) violated(t.name + ": the code was started after the execution was gone");
 }
 
 void witness::execution_changed(json const* before, json const& after) {
@@ -128,7 +129,7 @@ void witness::judge(truth const& t, json const& status) {
       unharmed) {
     wrong("nothing was lost");
   }
-  if (t.runs == 1 && t.running && unharmed && reason != "InternalError") wrong("the code still runs");
+  if (t.runs == 1 && t.running && unharmed && one_job_only && reason != "InternalError") wrong("the code still runs");
 }
 
 }  // namespace codeexec::simulation

@@ -8,7 +8,7 @@ namespace codeexec::simulation {
 namespace {
 
 /// No scenario takes longer, but for Jobs that wait for their own end.
-constexpr duration longest = 4 * 86400s;
+constexpr duration longest = 14 * 86400s;
 /// An operator that makes more passes than this turns in circles.
 constexpr std::uint64_t most_passes = 4000;
 
