@@ -232,12 +232,15 @@ std::optional<process_exit> process::reap(bool block) {
 
 void process::async_wait(std::function<void(process_exit)> done) {
   pidfd_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                    [this, done = std::move(done)](boost::system::error_code error) {
+                    [this, done = std::move(done)](boost::system::error_code error) mutable {
                       if (error) {
                         return;  // destroyed, or the loop ends
                       }
-                      if (auto const end = reap(true)) {
+                      // Never blocks: the reactor may wake who waits without a cause, and all pods share its thread.
+                      if (auto const end = reap(false)) {
                         done(*end);
+                      } else {
+                        async_wait(std::move(done));
                       }
                     });
 }
