@@ -83,7 +83,8 @@ TEST(crash, an_operator_killed_again_and_again_loses_nothing_and_runs_nothing_tw
   auto const until = steady_clock::now() + 150s;
   auto next_kill = steady_clock::now() + 300ms;
   constexpr int enough_kills = 5;
-  for (int done = finished(); done < count && steady_clock::now() < until; done = finished()) {
+  for (int done = finished(); (done < count || kills < enough_kills) && steady_clock::now() < until;
+       done = finished()) {
     look();
     // However fast the machine is, there is something left to be killed in the middle of.
     while (kills < enough_kills && count < done + 8)

@@ -50,8 +50,9 @@ struct kind_of_call {
 };
 
 std::vector<kind_of_call> calls_about_one() {
-  return {{"patch", "codeexecutions"}, {"patch", "codeexecutions/status"}, {"create", "configmaps"}, {"create", "jobs"},
-          {"delete", "jobs"},          {"get", "pods/log", true}};
+  return {{"patch", "codeexecutions"}, {"patch", "codeexecutions/status"}, {"create", "configmaps"},
+          {"create", "jobs"},          {"create", "networkpolicies"},      {"delete", "jobs"},
+          {"get", "pods/log", true}};
 }
 
 json faults_call(cluster& api, kube::verb method, json const& body = nullptr) {
@@ -187,6 +188,9 @@ TEST_F(Faults, whatever_happens_to_lists_and_watches_the_end_is_the_same) {
       for (char const* verb : {"list", "watch"})
         rules.push_back(with(fault.rule, verb, resource, ""));
     }
+    // The sweep's.
+    for (char const* resource : {"configmaps", "networkpolicies"})
+      rules.push_back(with(fault.rule, "list", resource, ""));
     set_faults(here.api(), rules);
     workspace space(here.api());
     ASSERT_TRUE(space.create("before", quick_program()));
@@ -314,7 +318,9 @@ TEST_F(Faults, the_table_names_every_kind_of_call_that_the_operator_makes) {
     for (char const* verb : {"list", "watch"})
       known.insert(std::string(verb) + " " + resource);
   }
-  known.insert("create events");  // told, never waited for
+  known.insert("list configmaps");
+  known.insert("list networkpolicies");
+  known.insert("create events");
   known.insert("patch events");
   auto const report = faults_call(here.api(), kube::verb::get);
   std::string const prefix = std::string(agent) + " ";
