@@ -8,6 +8,7 @@
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/execution/result.hpp"
+#include "codeexec/kube_core/stored_size.hpp"
 
 #include "property.hpp"
 
@@ -26,11 +27,11 @@ void hold_same(execution::stream_capture const& a, execution::stream_capture con
 void check_shown(execution::stream_capture const& stream, std::uint64_t claimed, std::size_t budget) {
   auto const shown = execution::render(stream, "stdout", claimed, budget);
   hold(base::is_valid_utf8(shown.text), "what is shown is valid UTF-8");
-  auto const length = execution::json_length(shown.text);
+  auto const length = kube::json_length(shown.text);
   // The line that says how much is missing is there whatever the budget.
   hold(length <= std::max<std::size_t>(budget, 80), "what is shown keeps its budget");
   hold(length + 2 >= nlohmann::json(shown.text).dump().size(), "the length in JSON is not underestimated");
-  if (!shown.truncated) {
+  if (!shown.marker) {
     hold(stream.whole() && claimed <= stream.total(), "what is shown whole is whole");
     hold(shown.text == base::repair_utf8(std::string(stream.head()) + std::string(stream.tail())),
          "what is shown whole is what was written");
