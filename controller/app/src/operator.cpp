@@ -27,6 +27,7 @@
 #include "codeexec/runtime/guarded_client.hpp"
 #include "codeexec/runtime/informer.hpp"
 #include "codeexec/runtime/leader_elector.hpp"
+#include "codeexec/version/version.hpp"
 
 namespace codeexec::app {
 namespace {
@@ -288,7 +289,7 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   std::string namespaces;
   for (auto const& ns : with.namespaces.empty() ? config.named_namespaces() : with.namespaces)
     namespaces += (namespaces.empty() ? "" : ",") + ns;
-  base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("server", cluster.server),
+  base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("commit", commit()), kv("server", cluster.server),
                                kv("from", cluster.origin), kv("namespaces", namespaces.empty() ? "all" : namespaces),
                                kv("runtimes", config.runtimes.size()), kv("require_sandbox", config.require_sandbox)});
   all.start();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "codeexec/kube_core/names.hpp"
+#include "codeexec/version/version.hpp"
 
 namespace codeexec::app {
 namespace {
@@ -94,7 +95,7 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
   CLI::App app(description, "codeexec-controller");
   app.footer(footer);
   app.get_formatter()->column_width(38);
-  app.set_version_flag("--version", "codeexec-controller " CODEEXEC_VERSION);
+  app.set_version_flag("--version", version_line("codeexec-controller"));
 
   app.add_option("--kubeconfig", to.cluster.kubeconfig, "Credentials file to use")
       ->envname("CODEEXEC_KUBECONFIG")

@@ -23,6 +23,7 @@
 #include "codeexec/cli/session.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
 #include "codeexec/kube_client/rest_client.hpp"
+#include "codeexec/version/version.hpp"
 
 namespace codeexec::cli {
 namespace {
@@ -155,7 +156,7 @@ int main_of(int argc, char** argv) {
   work todo{std::move(std::get<command_line>(parsed)), {}};
   auto program = program_name(argv0);
   if (std::holds_alternative<version_options>(todo.line.what)) {
-    print(stdout, program + " " CODEEXEC_VERSION "\n");
+    print(stdout, version_line(program) + "\n");
     return exit_codes::ok;
   }
   if (auto const* const options = std::get_if<run_options>(&todo.line.what)) {

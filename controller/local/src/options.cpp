@@ -5,6 +5,8 @@
 #include <map>
 #include <sstream>
 
+#include "codeexec/version/version.hpp"
+
 namespace codeexec::local {
 namespace {
 
@@ -63,7 +65,7 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
   CLI::App app(description, "codeexec-local");
   app.footer(footer);
   app.get_formatter()->column_width(38);
-  app.set_version_flag("--version", "codeexec-local " CODEEXEC_VERSION);
+  app.set_version_flag("--version", version_line("codeexec-local"));
   auto const add = [&app](std::string const& flag, auto& value, std::string const& help, char const* kind) {
     std::string variable = "CODEEXEC_LOCAL_" + flag.substr(2);
     for (char& c : variable) {

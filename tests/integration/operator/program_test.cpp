@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <mutex>
 #include <netinet/in.h>
@@ -117,7 +118,7 @@ constexpr char const* nobody = "http://127.0.0.1:1";
 TEST(Program, SaysItsVersion) {
   controller_program p({"--version"});
   EXPECT_EQ(p.wait(), 0);
-  EXPECT_EQ(p.output().rfind("codeexec-controller ", 0), 0U) << p.output();
+  EXPECT_THAT(p.output(), ::testing::MatchesRegex("codeexec-controller [0-9]+[.][0-9]+[.][0-9]+ [(]commit [^ ]+[)]\n"));
 }
 
 TEST(Program, HelpNamesEveryFlagWithItsVariable) {
