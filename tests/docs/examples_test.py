@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs what controller/docs/usage.md shows an agent's author, word by word, with an agent's rights and no others: against
-the one-machine stand-in, with TLS and RBAC on. What stands there as output must be what comes.
+"""Runs what controller/docs/usage.md shows an agent's author, word by word, with an agent's rights and no others:
+against the one-machine stand-in, with TLS and RBAC on. What stands there as output must be what comes.
 """
 
 import base64
@@ -36,13 +36,16 @@ class Machine:
         manifests = re.search(r"```yaml\n(apiVersion: v1\nkind: ServiceAccount\n.*?)```", PAGE, flags=re.S)[1]
         (folder / "agents.yaml").write_text(NAMESPACE + "---\n" + manifests)
         accounts = {"codeexec-system/codeexec-controller": "operator", "agents/agent": "agent"}
+        kubeconfigs = []
+        for name, file in accounts.items():
+            kubeconfigs += ["--account-kubeconfig", f"{name}={folder}/{file}.kubeconfig"]
         self.start(
             "codeexec-local",
             *("--listen", "127.0.0.1:0", "--crds", ROOT / "crds", "--auth", "--state-dir", folder / "node"),
             *("--images", ROOT / "config/local/images.yaml", "--kubeconfig-out", folder / "admin.kubeconfig"),
             *("--manifests", ROOT / "config/rbac/cluster.yaml", "--manifests", ROOT / "config/rbac/users.yaml"),
             *("--manifests", folder / "agents.yaml", "--ready-file", folder / "local.ready"),
-            *(one for name, file in accounts.items() for one in ("--account-kubeconfig", f"{name}={folder}/{file}.kubeconfig")),
+            *kubeconfigs,
         )
         self.wait_for(folder / "local.ready")
         config = (ROOT / "config/operator.yaml").read_text()
@@ -58,8 +61,8 @@ class Machine:
 
     def start(self, program, *arguments):
         with open(self.folder / f"{program}.log", "w") as log:
-            done = subprocess.Popen([PROGRAMS / program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.running.append(done)
+            command = [PROGRAMS / program, *map(str, arguments)]
+            self.running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def wait_for(self, file):
         until = time.monotonic() + 90
@@ -116,15 +119,18 @@ class UsageExamples(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def ask(self, account, path, *more):
+        """The API server's answer to an account, by curl; "403" and the like with --write-out."""
+        words = " ".join(more)
+        script = f'curl -sS {words} --cacert "$CA" -H "Authorization: Bearer $TOKEN" "$API/{path}"'
+        return self.run_with(["bash", "-c", script], "", **self.machine.credentials(account))
+
     def nothing_is_left(self):
         # As the administrator: the agent must not leave anything that it does not see either.
-        admin = self.machine.credentials("admin")
         until = time.monotonic() + 60
         for kind in ("apis/codeexec.dev/v1alpha1/codeexecutions", "apis/batch/v1/jobs", "api/v1/pods"):
             while True:
-                answer = self.run_with(
-                    ["bash", "-c", f'curl -sS --fail --cacert "$CA" -H "Authorization: Bearer $TOKEN" "$API/{kind}"'], "", **admin
-                )
+                answer = self.ask("admin", kind, "--fail")
                 if not yaml.safe_load(answer)["items"]:
                     break
                 self.assertLess(time.monotonic(), until, f"{kind}: {answer[:500]}")
@@ -145,14 +151,15 @@ class UsageExamples(unittest.TestCase):
         self.nothing_is_left()
 
     def test_an_agent_can_do_nothing_else(self):
-        agent = self.machine.credentials("agent")
-        for path in ("api/v1/namespaces/agents/pods", "api/v1/namespaces/agents/configmaps", "apis/batch/v1/namespaces/agents/jobs",
-                     "apis/codeexec.dev/v1alpha1/namespaces/default/codeexecutions"):
-            code = self.run_with(
-                ["bash", "-c", f'curl -sS -o /dev/null -w "%{{http_code}}" --cacert "$CA" -H "Authorization: Bearer $TOKEN" "$API/{path}"'],
-                "", **agent,
-            )
-            self.assertEqual(code, "403", path)
+        executions = "apis/codeexec.dev/v1alpha1/namespaces/{}/codeexecutions"
+        for path, code in (
+            (executions.format("agents"), "200"),
+            (executions.format("default"), "403"),
+            ("api/v1/namespaces/agents/pods", "403"),
+            ("api/v1/namespaces/agents/configmaps", "403"),
+            ("apis/batch/v1/namespaces/agents/jobs", "403"),
+        ):
+            self.assertEqual(self.ask("agent", path, "-o /dev/null -w '%{http_code}'"), code, path)
 
 
 if __name__ == "__main__":
