@@ -148,6 +148,10 @@ int talk_to_the_cluster(work todo, std::string program) {
 
 int main_of(int argc, char** argv) {
   std::string_view const argv0 = argc > 0 ? argv[0] : "";
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    print(stdout, version_line(program_name(argv0)) + "\n");
+    return exit_codes::ok;
+  }
   auto parsed = parse_command_line(argv0, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
   if (auto const* const left = std::get_if<leave>(&parsed)) {
     print(left->exit_code == 0 ? stdout : stderr, left->text);
