@@ -222,7 +222,8 @@ asio::awaitable<void> simulated_cluster::handle(net::server_request request, net
     if (t.query.contains("sendInitialEvents") && !streams_lists_) {
       auto no = refuse(422, "Invalid",
                        "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
-      co_await answer.respond(no.status, json_type, std::move(no.body));
+      auto responding = answer.respond(no.status, json_type, std::move(no.body));
+      co_await std::move(responding);
       co_return;
     }
     auto watching = watch(t, answer);
@@ -236,7 +237,8 @@ asio::awaitable<void> simulated_cluster::handle(net::server_request request, net
   }
   auto done = serve(t, request);
   counted.bytes_out += done.body.size();
-  co_await answer.respond(done.status, json_type, std::move(done.body));
+  auto responding = answer.respond(done.status, json_type, std::move(done.body));
+  co_await std::move(responding);
 }
 
 simulated_cluster::reply simulated_cluster::serve(target const& t, net::server_request const& r) {
@@ -353,10 +355,12 @@ asio::awaitable<void> simulated_cluster::watch(target t, net::exchange& answer) 
       std::chrono::seconds(t.query.contains("timeoutSeconds") ? std::stoi(t.query["timeoutSeconds"]) : 300);
   auto const by = base::deadline::after(timeout);
   bool gone = false;
-  auto const begun = co_await answer.begin_stream(200, json_type, [&gone, &c] {
+  std::function<void()> on_gone = [&gone, &c] {
     gone = true;
     c.changed.pulse();
-  });
+  };
+  auto beginning = answer.begin_stream(200, json_type, std::move(on_gone));
+  auto const begun = co_await std::move(beginning);
   if (!begun) co_return;
 
   auto const id = ++watch_number_;
@@ -370,7 +374,8 @@ asio::awaitable<void> simulated_cluster::watch(target t, net::exchange& answer) 
         R"({"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":)"
         R"("too old resource version","reason":"Expired","code":410}})"
         "\n";
-    co_await answer.write(std::move(expired));
+    auto sending = answer.write(std::move(expired));
+    co_await std::move(sending);
     co_return;
   }
   auto next = c.first;
@@ -397,13 +402,16 @@ asio::awaitable<void> simulated_cluster::watch(target t, net::exchange& answer) 
       ++watch_events_;
       if (chunk.size() < chunk_size) continue;
       watch_bytes_ += chunk.size();
-      auto const sent = co_await answer.write(std::exchange(chunk, {}));
+      auto sending = answer.write(std::move(chunk));
+      auto const sent = co_await std::move(sending);
+      chunk.clear();
       if (!sent) co_return;
     }
     chunk += R"({"type":"BOOKMARK","object":{"kind":"Object","apiVersion":"v1","metadata":{"resourceVersion":")" +
              std::to_string(version) + R"(","annotations":{"k8s.io/initial-events-end":"true"}}}})" + "\n";
     watch_bytes_ += chunk.size();
-    auto const sent = co_await answer.write(std::move(chunk));
+    auto sending = answer.write(std::move(chunk));
+    auto const sent = co_await std::move(sending);
     if (!sent) co_return;
   }
 
@@ -420,7 +428,8 @@ asio::awaitable<void> simulated_cluster::watch(target t, net::exchange& answer) 
     }
     if (!chunk.empty()) {
       watch_bytes_ += chunk.size();
-      auto const sent = co_await answer.write(std::move(chunk));
+      auto sending = answer.write(std::move(chunk));
+      auto const sent = co_await std::move(sending);
       if (!sent) co_return;
       continue;
     }
@@ -511,24 +520,25 @@ simulated_cluster::reply simulated_cluster::remove(target const& t, std::string 
 
 asio::awaitable<void> simulated_cluster::send_log(target t, net::exchange& answer) {
   std::shared_ptr<sandbox> s;
-  for (auto const job : {t.name.substr(0, t.name.rfind('-'))}) {
-    auto const found = sandboxes_.find(t.ns + "/" + job);
-    if (found != sandboxes_.end()) s = found->second;
-  }
+  auto const found = sandboxes_.find(t.ns + "/" + t.name.substr(0, t.name.rfind('-')));
+  if (found != sandboxes_.end()) s = found->second;
   if (!s || !s->running) {
     auto no = refuse(s ? 400 : 404, s ? "BadRequest" : "NotFound",
                      s ? "container \"code\" in pod \"" + t.name + "\" is waiting to start: ContainerCreating"
                        : "pods \"" + t.name + "\" not found");
-    co_await answer.respond(no.status, json_type, std::move(no.body));
+    auto responding = answer.respond(no.status, json_type, std::move(no.body));
+    co_await std::move(responding);
     co_return;
   }
   auto& counted = calls_["GET pods/log"];
   net::header_list text_type{{"Content-Type", "text/plain"}};
   bool gone = false;
-  auto const begun = co_await answer.begin_stream(200, text_type, [&gone, s] {
+  std::function<void()> on_gone = [&gone, s] {
     gone = true;
     s->end.pulse();
-  });
+  };
+  auto beginning = answer.begin_stream(200, std::move(text_type), std::move(on_gone));
+  auto const begun = co_await std::move(beginning);
   if (!begun) co_return;
   while (!s->ended && !s->gone && !gone)
     co_await s->end.wait();
@@ -536,7 +546,8 @@ asio::awaitable<void> simulated_cluster::send_log(target t, net::exchange& answe
   auto rest = frames_of(output_of(s->output)) + "result F " + s->result + "\n";
   counted.bytes_out += rest.size();
   for (std::size_t at = 0; at < rest.size(); at += chunk_size) {
-    auto const sent = co_await answer.write(rest.substr(at, chunk_size));
+    auto sending = answer.write(rest.substr(at, chunk_size));
+    auto const sent = co_await std::move(sending);
     if (!sent) co_return;
   }
 }
