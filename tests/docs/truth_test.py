@@ -36,6 +36,7 @@ FOREIGN_FLAGS = {
     "--network",
     "--previous",
     "--gtest_filter",
+    "--timestamps",
     # of kind, minikube, k3s and gcloud, in words
     "--cni",
     "--network-plugin",
