@@ -55,6 +55,24 @@ std::size_t console::columns() const {
   return 80;
 }
 
+namespace {
+
+winsize size_of(int fd) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0) return {};
+  return size;
+}
+
+}  // namespace
+
+std::size_t console::out_columns() const {
+  return out_is_terminal_ ? size_of(out_fd_).ws_col : 0;
+}
+
+std::size_t console::out_rows() const {
+  return out_is_terminal_ ? size_of(out_fd_).ws_row : 0;
+}
+
 void console::hand_over(std::vector<piece> pieces) {
   ++given_;
   auto const out = out_fd_;
@@ -107,6 +125,29 @@ void console::write(stream_name to, std::string bytes) {
   write(std::move(pieces));
 }
 
+void console::relay(std::vector<piece> pieces) {
+  if (!raw_) {
+    for (auto& p : pieces) {
+      auto const is_out = p.to == stream_name::out;
+      if (is_out ? out_is_terminal_ : err_is_terminal_) p.bytes = (is_out ? out_filter_ : err_filter_).pass(p.bytes);
+    }
+  }
+  write(std::move(pieces));
+}
+
+void console::relay(stream_name to, std::string bytes) {
+  std::vector<piece> pieces;
+  pieces.push_back(piece{to, std::move(bytes)});
+  relay(std::move(pieces));
+}
+
+void console::end_relay() {
+  std::vector<piece> pieces;
+  pieces.push_back(piece{stream_name::out, out_filter_.finish()});
+  pieces.push_back(piece{stream_name::err, err_filter_.finish()});
+  write(std::move(pieces));
+}
+
 void console::say(std::string_view line) {
   std::string text;
   if (err_mid_line_ && !spinner_shown_) text += '\n';
@@ -122,6 +163,14 @@ void console::draw_spinner(std::string const& frame) {
   std::vector<piece> pieces;
   pieces.push_back(piece{stream_name::err, std::string(erase_line) + frame});
   hand_over(std::move(pieces));
+}
+
+bool console::draw_screen(std::string bytes) {
+  if (given_ != written_ || failure_ != 0) return false;
+  std::vector<piece> pieces;
+  pieces.push_back(piece{stream_name::out, std::move(bytes)});
+  hand_over(std::move(pieces));
+  return true;
 }
 
 boost::asio::awaitable<void> console::flush() {

@@ -40,9 +40,14 @@ follower::follower(kube::client& client, console& out, async::task_group& tasks,
           [this](stream_name from, std::int64_t count) {
             (from == stream_name::out ? progress_out_ : progress_err_).dropped(count);
             print_pending();
-            out_.say("codeexec: " + missing_sentence(from == stream_name::out ? "stdout" : "stderr", count));
+            auto const hidden = how_.streams == (from == stream_name::out ? stream_choice::err : stream_choice::out);
+            if (!holding_ && !hidden)
+              out_.say("codeexec: " + missing_sentence(from == stream_name::out ? "stdout" : "stderr", count));
           },
       }),
+      holding_(how_.tail.has_value()),
+      held_out_(how_.tail.value_or(0)),
+      held_err_(how_.tail.value_or(0)),
       changed_(tasks.executor()),
       pod_changed_(tasks.executor()) {}
 
@@ -121,11 +126,34 @@ void follower::print_rest() {
     auto const all = stored(which);
     auto rest = (which == stream_name::out ? progress_out_ : progress_err_).rest(all);
     if (rest.empty()) continue;
+    auto const shown =
+        how_.streams == stream_choice::both || (how_.streams == stream_choice::out) == (which == stream_name::out);
+    if (!shown) continue;
     output_began_ = true;
-    out_.write(which, std::move(rest.head));
-    if (rest.missing > 0) out_.say("codeexec: " + missing_sentence(all.name, rest.missing));
-    out_.write(which, std::move(rest.tail));
+    emit({piece{which, std::move(rest.head)}});
+    if (rest.missing > 0 && !holding_) out_.say("codeexec: " + missing_sentence(all.name, rest.missing));
+    emit({piece{which, std::move(rest.tail)}});
   }
+  release();
+}
+
+void follower::emit(std::vector<piece> pieces) {
+  std::erase_if(pieces, [this](piece const& p) {
+    return how_.streams == (p.to == stream_name::out ? stream_choice::err : stream_choice::out);
+  });
+  if (!holding_) {
+    out_.relay(std::move(pieces));
+    return;
+  }
+  for (auto const& p : pieces)
+    (p.to == stream_name::out ? held_out_ : held_err_).add(p.bytes);
+}
+
+void follower::release() {
+  if (!holding_) return;
+  holding_ = false;
+  out_.relay(stream_name::out, held_out_.take());
+  out_.relay(stream_name::err, held_err_.take());
 }
 
 void follower::take_object(nlohmann::json const& object) {
@@ -215,9 +243,20 @@ kube::task<void> follower::follow_log() {
     }
     auto const before = log_bytes_;
     auto const was_terminated = container_terminated_;
-    auto const done = co_await read_log(pod_name_);
+    if (holding_) {
+      // Where the last lines begin is known once what is there is read; what comes after is followed.
+      auto const there = co_await read_log(pod_name_, false);
+      if (stopped_) break;
+      // A refusal that is none of rights: the container has not begun, so nothing was written before.
+      auto const nothing_yet = !there && there.error().kind() == kube::error_kind::api &&
+                               !there.error().is_forbidden() && !there.error().is_unauthorized();
+      if (there || nothing_yet) release();
+      if (frames_.ended()) break;
+    }
+    auto const done = co_await read_log(pod_name_, true);
     log_open_ = false;
     if (stopped_) break;
+    if (done) release();
     if (frames_.ended()) break;
     if (!done && (done.error().is_forbidden() || done.error().is_unauthorized())) {
       log_refusal_ = done.error();
@@ -234,16 +273,16 @@ kube::task<void> follower::follow_log() {
   changed_.pulse();
 }
 
-kube::task<kube::result<void>> follower::read_log(std::string pod) {
+kube::task<kube::result<void>> follower::read_log(std::string pod, bool follow) {
   kube::log_options options;
   options.container = std::string(execution::container_name);
-  options.follow = true;
+  options.follow = follow;
   auto request = kube::make_pod_log(how_.namespace_, pod, options);
   auto const open_by = base::deadline::after(30s);
   auto opened = co_await client_.open_stream(std::move(request), open_by);
   if (!opened) co_return opened.error();
   auto const stream = std::move(*opened);
-  log_open_ = true;
+  log_open_ = follow;
   auto skip = log_bytes_;
   auto const never = base::deadline::never();
   for (;;) {
@@ -276,7 +315,7 @@ void follower::print_pending() {
     output_began_ = true;
     changed_.pulse();
   }
-  out_.write(std::move(pending_));
+  emit(std::move(pending_));
   pending_.clear();
 }
 

@@ -38,6 +38,7 @@ kube::error ended_early(std::string what) {
 object_watch::object_watch(kube::client& client, watch_target target, handler to, base::rng random)
     : client_(client), target_(std::move(target)), to_(std::move(to)), random_(random) {
   version_ = target_.resource_version;
+  keep_ = kube::watch_projection(target_.keep);
 }
 
 kube::task<kube::error> object_watch::run() {
@@ -79,15 +80,19 @@ kube::task<kube::result<void>> object_watch::list() {
   auto const by = base::deadline::after(answer_time);
   auto body = co_await client_.send(std::move(request), by);
   if (!body) co_return body.error();
-  auto page = kube::decode_list(*body);
+  std::vector<nlohmann::json> items;
+  auto const keep = kube::list_projection(target_.keep);
+  auto const page =
+      kube::decode_list(*body, keep, [&items](nlohmann::json&& item) { items.push_back(std::move(item)); });
   if (!page) co_return page.error();
   version_ = page->resource_version;
   progressed_ = true;
   if (to_.trouble) to_.trouble(std::nullopt);
-  for (auto const& item : page->items) {
+  if (to_.listing) to_.listing();
+  for (auto const& item : items) {
     if (to_.seen) to_.seen(item);
   }
-  if (to_.listed) to_.listed(page->items.size());
+  if (to_.listed) to_.listed(items.size());
   co_return kube::result<void>();
 }
 
@@ -124,7 +129,7 @@ kube::task<kube::result<void>> object_watch::watch() {
 
 std::optional<kube::result<void>> object_watch::take(std::string_view line) {
   if (line.empty()) return std::nullopt;
-  auto const event = kube::decode_watch_event(line);
+  auto const event = kube::decode_watch_event(line, keep_);
   if (auto const* const change = std::get_if<kube::object_event>(&event)) {
     if (!change->resource_version.empty()) version_ = change->resource_version;
     progressed_ = true;

@@ -10,6 +10,7 @@
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/base/text.hpp"
 #include "codeexec/cli/duration.hpp"
+#include "codeexec/cli/grid.hpp"
 #include "codeexec/wire/utf8.h"
 #include "codeexec/yaml_reader/yaml_writer.hpp"
 
@@ -69,14 +70,32 @@ std::string age_cell(std::string const& since, base::wall_time now) {
 
 std::string duration_cell(api::CodeExecutionStatus const& status, base::wall_time now) {
   if (status.usage && status.is_final()) return format_run_time(std::chrono::milliseconds(status.usage->wallMillis));
-  auto const start = base::parse_time(status.startTime);
-  if (!start) return "-";
-  auto const completed = base::parse_time(status.completionTime);
-  if (!completed && status.is_final()) return "-";
-  return format_run_time(std::chrono::duration_cast<std::chrono::milliseconds>(completed.value_or(now) - *start));
+  if (status.is_final()) {
+    auto const start = base::parse_time(status.startTime);
+    auto const completed = base::parse_time(status.completionTime);
+    if (!start || !completed) return "-";
+    return format_run_time(std::chrono::duration_cast<std::chrono::milliseconds>(*completed - *start));
+  }
+  auto const running = running_since(status);
+  if (!running) return "-";
+  auto const time = now - running->since;
+  if (running->exact) return format_run_time(std::chrono::duration_cast<std::chrono::milliseconds>(time));
+  return "~" + format_age(std::chrono::duration_cast<std::chrono::seconds>(time));
 }
 
 }  // namespace
+
+std::optional<running_time> running_since(api::CodeExecutionStatus const& status) {
+  if (status.phase != api::phases::running) return std::nullopt;
+  auto const timeline = status.timeline.value_or(api::Timeline{});
+  for (auto const* exact : {&status.startTime, &timeline.codeStarted}) {
+    if (auto const at = base::parse_time(*exact)) return running_time{*at, true};
+  }
+  for (auto const* about : {&timeline.podScheduled, &timeline.jobCreated}) {
+    if (auto const at = base::parse_time(*about)) return running_time{*at, false};
+  }
+  return std::nullopt;
+}
 
 std::size_t display_width(std::string_view utf8) {
   unicode_locale const with_widths;
@@ -116,6 +135,8 @@ std::string printable(std::string_view text) {
       if (!result.empty() && result.back() != ' ') result += ' ';
     } else if (next.code < 0x20 || (next.code >= 0x7f && next.code < 0xa0)) {
       result += "\xEF\xBF\xBD";
+    } else if ((next.code >= 0x202A && next.code <= 0x202E) || (next.code >= 0x2066 && next.code <= 0x2069)) {
+      result += "\xEF\xBF\xBD";  // turns the direction of writing round: the line reads as what it is not
     } else {
       result += next.bytes;
     }
@@ -127,30 +148,6 @@ std::string printable(std::string_view text) {
 
 std::string in_quotes(std::string_view text) {
   return base::in_quotes(printable(text));
-}
-
-std::string render_table(std::vector<std::string> const& head, std::vector<std::vector<std::string>> const& rows) {
-  std::vector<std::size_t> widths;
-  for (auto const& title : head)
-    widths.push_back(display_width(title));
-  for (auto const& row : rows) {
-    for (std::size_t i = 0; i < std::min(row.size(), widths.size()); ++i) {
-      widths[i] = std::max(widths[i], display_width(row[i]));
-    }
-  }
-  std::string text;
-  auto const add = [&](std::vector<std::string> const& row) {
-    for (std::size_t i = 0; i < head.size(); ++i) {
-      auto const cell = i < row.size() ? row[i] : std::string();
-      text += cell;
-      if (i + 1 < head.size()) text.append(widths[i] - display_width(cell) + 3, ' ');
-    }
-    text += '\n';
-  };
-  add(head);
-  for (auto const& row : rows)
-    add(row);
-  return text;
 }
 
 std::string signal_name(std::int64_t number) {
@@ -166,33 +163,54 @@ std::string exit_cell(api::CodeExecutionStatus const& status) {
   return "-";
 }
 
-std::string render_list(std::vector<api::CodeExecution> const& items, table_options how, base::wall_time now) {
-  std::vector<std::string> head;
-  if (how.with_namespace) head.emplace_back("NAMESPACE");
-  for (auto const* title : {"NAME", "PHASE", "REASON", "EXIT", "DURATION", "AGE"})
-    head.emplace_back(title);
+std::string render_list(std::vector<api::CodeExecution> const& items, table_options const& how, base::wall_time now) {
+  std::vector<column> columns;
+  if (how.with_namespace) columns.push_back({"NAMESPACE", 8, 0, true});
+  columns.push_back({"NAME", 12, 0, true});
+  columns.push_back({"PHASE"});
+  columns.push_back({"REASON", 8, 0});
+  columns.push_back({"EXIT"});
+  columns.push_back({"DURATION", 0, 2});
+  columns.push_back({"AGE", 0, 1});
   if (how.wide) {
-    head.emplace_back("POD");
-    head.emplace_back("NODE");
+    columns.push_back({"POD", 12, 4, true});
+    columns.push_back({"NODE", 8, 3});
   }
-  std::vector<std::vector<std::string>> rows;
-  for (auto const& item : items) {
+  auto const row_for = [&](api::CodeExecution const& item) {
     auto const& status = item.status;
-    std::vector<std::string> row;
-    if (how.with_namespace) row.push_back(printable(item.metadata.namespace_));
-    row.push_back(printable(item.metadata.name));
-    row.push_back(item.metadata.being_deleted() ? "Terminating" : dash_if_empty(printable(status.phase)));
-    row.push_back(dash_if_empty(printable(status.reason)));
-    row.push_back(exit_cell(status));
-    row.push_back(duration_cell(status, now));
-    row.push_back(age_cell(item.metadata.creationTimestamp, now));
+    auto const terminating = item.metadata.being_deleted();
+    auto const as = terminating ? tint::waiting : tint_of_phase(status.phase);
+    std::vector<cell> row;
+    if (how.with_namespace) row.push_back({printable(item.metadata.namespace_)});
+    row.push_back({printable(item.metadata.name)});
+    row.push_back({terminating ? "Terminating" : dash_if_empty(printable(status.phase)), as});
+    row.push_back({dash_if_empty(printable(status.reason)), as});
+    row.push_back({exit_cell(status)});
+    row.push_back({duration_cell(status, now)});
+    row.push_back({age_cell(item.metadata.creationTimestamp, now)});
     if (how.wide) {
-      row.push_back(dash_if_empty(printable(status.podName)));
-      row.push_back(dash_if_empty(printable(status.nodeName)));
+      row.push_back({dash_if_empty(printable(status.podName))});
+      row.push_back({dash_if_empty(printable(status.nodeName))});
     }
-    rows.push_back(std::move(row));
+    return row;
+  };
+  std::vector<std::vector<cell>> rows;
+  for (auto const& item : items)
+    rows.push_back(row_for(item));
+  grid_options grid;
+  grid.width = how.width;
+  grid.head = how.head;
+  grid.colours = how.colours;
+  if (!how.room_for.empty()) {
+    for (auto& one : columns)
+      one.room = display_width(one.title);
+    for (auto const& item : how.room_for) {
+      auto const row = row_for(item);
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        columns[i].room = std::max(columns[i].room, display_width(row[i].text));
+    }
   }
-  return render_table(head, rows);
+  return render_grid(columns, rows, grid);
 }
 
 std::string to_yaml(nlohmann::json const& value) {

@@ -24,7 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view field_manager = "kubectl-codeexec";
 /// What Ctrl-C may take: nobody waits longer for a program that was told to stop.
 constexpr auto farewell_time = 5s;
 
@@ -34,7 +33,10 @@ progress::style progress_style(session const& in, bool quiet) {
   progress::style how;
   how.quiet = quiet;
   how.animated = in.out.err_is_terminal() && terminal != nullptr && std::string_view(terminal) != "dumb";
-  how.colour = how.animated && (no_colour == nullptr || *no_colour == '\0');
+  colour_wishes wishes;
+  if (no_colour != nullptr) wishes.no_color = no_colour;
+  if (terminal != nullptr) wishes.term = terminal;
+  how.colour = how.animated && wants_colour(in.colour, true, wishes);
   return how;
 }
 
@@ -59,6 +61,7 @@ class run_command {
         changed_(in.tasks.executor()) {}
 
   kube::task<int> execute() {
+    if (options_.raw) in_.out.raw_output();
     in_.tasks.spawn("relay interruptions", relay(&interrupted_.came()));
     in_.tasks.spawn("relay write errors", relay(&in_.out.failed()));
     in_.tasks.spawn("create", create());
@@ -169,6 +172,7 @@ class run_command {
     while (!ended_ && interrupted_.signal() == 0 && in_.out.failure() == 0) {
       co_await changed_.wait();
     }
+    in_.out.end_relay();
     if (!ended_) {
       follower_->stop();
       if (interrupted_.signal() != 0) {

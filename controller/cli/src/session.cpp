@@ -3,6 +3,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
+#include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "codeexec/async/deadline.hpp"
@@ -12,6 +14,26 @@
 namespace codeexec::cli {
 
 using namespace std::chrono_literals;
+
+screen screen_of(session const& in) {
+  auto const variable = [](char const* name) {
+    auto const* const value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  screen on;
+  on.width = in.out.out_columns();
+  on.colours = palette(wants_colour(in.colour, in.out.out_is_terminal(), {variable("NO_COLOR"), variable("TERM")}));
+  on.now = in.clock.wall_now();
+  return on;
+}
+
+kube::task<void> relay_pulses(async::event* source, async::event* wake) {
+  for (;;) {
+    auto const woken = co_await source->wait();
+    if (!woken) co_return;
+    wake->pulse();
+  }
+}
 
 bool may_pass(kube::error const& e) {
   bool const other_object = e.is_conflict() && e.message().find("Precondition failed") != std::string::npos;

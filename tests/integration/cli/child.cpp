@@ -1,5 +1,6 @@
 #include "child.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <stdexcept>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <thread>
@@ -32,8 +34,13 @@ child::child(std::vector<std::string> const& arguments, settings const& how) {
     argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   // An environment that does not depend on who runs the test: no kubeconfig, no proxy.
-  std::vector<std::string> variables{"PATH=/usr/bin:/bin", "HOME=/nonexistent", "TERM=xterm"};
-  variables.insert(variables.begin(), how.env.begin(), how.env.end());  // the first of two wins
+  std::vector<std::string> variables = how.env;
+  for (std::string const usual : {"PATH=/usr/bin:/bin", "HOME=/nonexistent", "TERM=xterm"}) {
+    auto const name = usual.substr(0, usual.find('=') + 1);
+    auto const given =
+        std::any_of(how.env.begin(), how.env.end(), [&](auto const& one) { return one.starts_with(name); });
+    if (!given) variables.push_back(usual);
+  }
   std::vector<char*> env;
   for (auto& variable : variables)
     env.push_back(variable.data());
@@ -58,6 +65,7 @@ child::child(std::vector<std::string> const& arguments, settings const& how) {
     termios mode{};
     ::tcgetattr(out[1], &mode);
     ::cfmakeraw(&mode);
+    if (how.keys_from_terminal) mode.c_lflag |= static_cast<tcflag_t>(ICANON | ECHO | ISIG);
     ::tcsetattr(out[1], TCSANOW, &mode);
     ::fcntl(out[0], F_SETFD, FD_CLOEXEC);
     err[0] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -68,7 +76,7 @@ child::child(std::vector<std::string> const& arguments, settings const& how) {
   pid_ = ::fork();
   if (pid_ < 0) throw std::runtime_error("fork");
   if (pid_ == 0) {
-    ::dup2(use_null ? null : in[0], 0);
+    ::dup2(how.keys_from_terminal ? out[1] : use_null ? null : in[0], 0);
     ::dup2(out[1], 1);
     ::dup2(err[1], 2);
     ::execve(program.c_str(), argv.data(), env.data());
@@ -134,6 +142,25 @@ bool child::wait_for_err(std::string const& text) {
 
 void child::signal(int number) const {
   ::kill(pid_, number);
+}
+
+void child::type(std::string const& keys) const {
+  [[maybe_unused]] auto const written = ::write(out_fd_, keys.data(), keys.size());
+}
+
+void child::resize(unsigned short columns, unsigned short rows) const {
+  winsize size{};
+  size.ws_col = columns;
+  size.ws_row = rows;
+  ::ioctl(out_fd_, TIOCSWINSZ, &size);
+  // Only a controlling terminal tells its programs.
+  ::kill(pid_, SIGWINCH);
+}
+
+bool child::terminal_echoes() const {
+  termios mode{};
+  auto const wanted = static_cast<tcflag_t>(ICANON | ECHO);
+  return ::tcgetattr(out_fd_, &mode) == 0 && (mode.c_lflag & wanted) == wanted;
 }
 
 void child::close_out() {

@@ -11,11 +11,12 @@ namespace codeexec::testing {
 class child {
  public:
   struct settings {
-    std::string stdin_text;        ///< given through a pipe, which is then closed
-    bool stdin_is_null = true;     ///< /dev/null instead, where there is no text
-    std::string program;           ///< empty: build/bin/codeexec
-    bool on_terminal = false;      ///< stdout and stderr are one terminal of 40 columns; both are read as out()
-    std::vector<std::string> env;  ///< "K=V", added
+    std::string stdin_text;           ///< given through a pipe, which is then closed
+    bool stdin_is_null = true;        ///< /dev/null instead, where there is no text
+    std::string program;              ///< empty: build/bin/codeexec
+    bool on_terminal = false;         ///< stdout and stderr are one terminal of 40 columns; both are read as out()
+    bool keys_from_terminal = false;  ///< stdin is that terminal too: see type()
+    std::vector<std::string> env;     ///< "K=V", added
   };
 
   explicit child(std::vector<std::string> const& arguments) : child(arguments, settings{}) {}
@@ -28,6 +29,11 @@ class child {
   bool wait_for_out(std::string const& text);
   bool wait_for_err(std::string const& text);
   void signal(int number) const;
+  /// As a person does at the terminal.
+  void type(std::string const& keys) const;
+  void resize(unsigned short columns, unsigned short rows) const;
+  /// Whether the terminal shows what is typed, line by line: how a shell leaves and expects it.
+  bool terminal_echoes() const;
   /// As `| head` does once it has enough.
   void close_out();
   /// Until it has ended and its streams are read: the exit code, 128 + n for a signal, -1 where it did not end in time.

@@ -733,6 +733,333 @@ TEST_F(CommandLine, CancelSetsTheField) {
   EXPECT_EQ(body_of_first("PATCH"), json::parse(R"({"spec":{"cancel":true}})"));
 }
 
+TEST_F(CommandLine, CancelWaitsAndSaysWhatIsKept) {
+  on("GET", object_path, reply::answer(200, running().dump()));
+  on("PATCH", object_path, reply::answer(200, running().dump()));
+  on("GET", collection + "?fieldSelector", reply::answer(200, list_of({running()})));
+  auto over = failed("Cancelled", "Cancelled.");
+  over["status"]["output"] = {{"stdoutBytes", 12}, {"stderrBytes", 1}};
+  on("GET", collection + "?watch", open_stream({modified(over)}).slowly(100ms));
+  child cancel(words({"cancel", "hello"}));
+  EXPECT_EQ(cancel.wait(), 0);
+  EXPECT_EQ(cancel.out(),
+            "codeexecution.codeexec.dev \"hello\" cancelled; kept: 12 bytes of stdout, 1 byte of stderr\n");
+}
+
+TEST_F(CommandLine, CancelAllLeavesAloneWhatHasEndedAndAsksWhereToldTo) {
+  on("GET", collection + "?limit", reply::answer(200, list_of({running(), finished("", "")})));
+  on("PATCH", object_path, reply::answer(200, running().dump()));
+  child::settings how;
+  how.stdin_text = "n\n";
+  child asked(words({"cancel", "--all", "-i", "--wait=false"}), how);
+  EXPECT_EQ(asked.wait(), 0);
+  EXPECT_THAT(asked.err(), HasSubstr("hello  Running"));
+  EXPECT_THAT(asked.err(), HasSubstr("nothing is cancelled"));
+  EXPECT_THAT(requests("PATCH"), IsEmpty());
+  how.stdin_text = "y\n";
+  child done(words({"cancel", "--all", "-i", "--wait=false"}), how);
+  EXPECT_EQ(done.wait(), 0);
+  EXPECT_EQ(done.out(), "codeexecution.codeexec.dev \"hello\" told to stop\n");
+  EXPECT_EQ(requests("PATCH").size(), 1U) << "one of the two had ended";
+}
+
+TEST_F(CommandLine, DeleteBySelectorDeletesTheVeryObjectsThatWereListed) {
+  on("GET", collection + "?labelSelector", reply::answer(200, list_of({running()})));
+  child gone(words({"delete", "-l", "team=red"}));
+  EXPECT_EQ(gone.wait(), 0);
+  EXPECT_THAT(requests("GET").at(0), HasSubstr("labelSelector=team%3Dred"));
+  EXPECT_EQ(body_of_first("DELETE")["preconditions"]["uid"], "u-1");
+}
+
+TEST_F(CommandLine, ResumeLetsASuspendedOneBegin) {
+  auto held = execution(10, {{"phase", "Pending"}, {"reason", "Suspended"}});
+  held["spec"]["suspend"] = true;
+  on("GET", object_path, reply::answer(200, held.dump()));
+  on("PATCH", object_path, reply::answer(200, held.dump()));
+  child resumed(words({"resume", "cex/hello"}));
+  EXPECT_EQ(resumed.wait(), 0);
+  EXPECT_EQ(body_of_first("PATCH"), json::parse(R"({"spec":{"suspend":false}})"));
+}
+
+TEST_F(CommandLine, GetWatchPrintsEachChangeUntilInterrupted) {
+  on("GET", collection + "?limit", reply::answer(200, list_of({running()})));
+  on("GET", collection + "?watch", open_stream({modified(finished("hi\n", "", 3))}));
+  child get(words({"get", "-w"}));
+  ASSERT_TRUE(get.wait_for_out("NonZeroExit"));
+  get.signal(SIGINT);
+  EXPECT_EQ(get.wait(), 130);
+  EXPECT_THAT(requests("GET").at(1), HasSubstr("resourceVersion=30"));
+}
+
+TEST_F(CommandLine, GetTakesPathsAndSeveralNames) {
+  on("GET", object_path, reply::answer(200, finished("hi\n", "").dump()));
+  child path(words({"get", "hello", "-o", "jsonpath={.status.stdout}"}));
+  EXPECT_EQ(path.wait(), 0);
+  EXPECT_EQ(path.out(), "hi\n");
+  on("GET", collection + "/missing",
+     reply::answer(404, status_body(404, "NotFound", "codeexecutions.codeexec.dev \"missing\" not found")));
+  child two(words({"get", "missing", "hello", "--no-headers"}));
+  EXPECT_EQ(two.wait(), 1);
+  EXPECT_THAT(two.out(), ::testing::StartsWith("hello"));
+  EXPECT_THAT(two.err(), HasSubstr("no CodeExecution \"missing\""));
+}
+
+TEST_F(CommandLine, DescribeSaysThatEventsMayNotBeRead) {
+  on("GET", object_path, reply::answer(200, finished("hi\n", "", 3).dump()));
+  on("GET", "/api/v1/namespaces/default/events", reply::answer(403, status_body(403, "Forbidden", "no")));
+  child described(words({"describe", "hello"}));
+  EXPECT_EQ(described.wait(), 0);
+  EXPECT_THAT(described.out(), HasSubstr("Failed, NonZeroExit, exit code 3"));
+  EXPECT_THAT(described.out(), HasSubstr("not known: you may not list events"));
+  EXPECT_THAT(requests("GET").at(1), HasSubstr("involvedObject.uid%3Du-1"));
+}
+
+TEST_F(CommandLine, LogsTailAndStreamChooseWhatIsShown) {
+  on("GET", object_path, reply::answer(200, finished("1\n2\n3\n", "e\n").dump()));
+  child tail(words({"logs", "hello", "--tail", "2", "--stream", "stdout"}));
+  EXPECT_EQ(tail.wait(), 0);
+  EXPECT_EQ(tail.out(), "2\n3\n");
+  EXPECT_EQ(tail.err(), "");
+}
+
+TEST_F(CommandLine, LogsFollowWithATailBeginsWithTheLastLinesThatWereThere) {
+  on("GET", object_path, reply::answer(200, running().dump()));
+  std::string const there = "stdout F one\nstdout F two\nstdout F three\n";
+  on("GET", pods_path + "/hello-pod/log",
+     {reply::stream({there}), reply::stream({there + "stdout F four\nresult F {}\n"})});
+  on("GET", collection + "?watch", open_stream({modified(finished("one\ntwo\nthree\nfour\n", ""))}).slowly(300ms));
+  child logs(words({"logs", "-f", "--tail", "1", "hello"}));
+  EXPECT_EQ(logs.wait(), 0);
+  EXPECT_EQ(logs.out(), "three\nfour\n");
+}
+
+TEST_F(CommandLine, OutputCannotDriveATerminalUnlessToldSoAndIsUntouchedElsewhere) {
+  std::string const wild = "\x1b[31mred\x1b[0m\x1b]0;title\x07\n";
+  on("GET", object_path, reply::answer(200, finished(wild, "").dump()));
+  child to_pipe(words({"logs", "hello"}));
+  EXPECT_EQ(to_pipe.wait(), 0);
+  EXPECT_EQ(to_pipe.out(), wild);
+  child::settings how;
+  how.on_terminal = true;
+  child to_terminal(words({"logs", "hello"}), how);
+  EXPECT_EQ(to_terminal.wait(), 0);
+  EXPECT_EQ(to_terminal.out(), "\x1b[31mred\x1b[0m^[]0;title^G\n");
+  child raw(words({"logs", "hello", "--raw"}), how);
+  EXPECT_EQ(raw.wait(), 0);
+  EXPECT_EQ(raw.out(), wild);
+}
+
+TEST_F(CommandLine, ColoursComeOnlyWhereTheyAreWanted) {
+  on("GET", collection + "?limit", reply::answer(200, list_of({finished("", "")})));
+  auto const with = [&](std::vector<std::string> more, bool terminal, std::vector<std::string> env) {
+    child::settings how;
+    how.on_terminal = terminal;
+    how.env = std::move(env);
+    auto all = words({"get"});
+    all.insert(all.end(), more.begin(), more.end());
+    child get(all, how);
+    EXPECT_EQ(get.wait(), 0);
+    return get.out().find("\x1b[") != std::string::npos;
+  };
+  EXPECT_TRUE(with({}, true, {}));
+  EXPECT_FALSE(with({}, false, {}));
+  EXPECT_FALSE(with({}, true, {"NO_COLOR=1"}));
+  EXPECT_FALSE(with({"--color", "never"}, true, {}));
+  EXPECT_FALSE(with({}, true, {"TERM=dumb"}));
+  EXPECT_TRUE(with({"--color=always"}, false, {}));
+}
+
+child::settings full_terminal() {
+  child::settings how;
+  how.on_terminal = true;
+  how.keys_from_terminal = true;
+  return how;
+}
+
+std::string const screen_taken = "\x1b[?1049h";
+std::string const screen_given_back = "\x1b[?25h\x1b[?1049l";
+
+class Top : public CommandLine {
+ protected:
+  void SetUp() override {
+    CommandLine::SetUp();
+    on("GET", collection + "?limit", reply::answer(200, list_of({running()})));
+    on("GET", collection, reply::answer(200, list_of({running()})));
+    on("GET", collection + "?watch", open_stream({}));
+  }
+};
+
+TEST_F(Top, EndsWithQAndGivesTheTerminalBack) {
+  child top(words({"top"}), full_terminal());
+  ASSERT_TRUE(top.wait_for_out("Running 1"));
+  EXPECT_THAT(top.out(), HasSubstr(screen_taken));
+  EXPECT_FALSE(top.terminal_echoes());
+  top.type("q");
+  ASSERT_TRUE(top.wait_for_out(screen_given_back));
+  EXPECT_TRUE(top.terminal_echoes());
+  EXPECT_EQ(top.wait_without_reading(), 0);
+}
+
+TEST_F(Top, GivesTheTerminalBackHoweverItIsEnded) {
+  struct way {
+    int signal;
+    int exit_code;
+  };
+  for (auto const& one : {way{SIGINT, 0}, way{SIGTERM, 143}, way{SIGHUP, 129}, way{SIGQUIT, 128 + SIGQUIT},
+                          way{SIGSEGV, 128 + SIGSEGV}}) {
+    child top(words({"top"}), full_terminal());
+    ASSERT_TRUE(top.wait_for_out("Running 1"));
+    top.signal(one.signal);
+    EXPECT_TRUE(top.wait_for_out(screen_given_back)) << one.signal;
+    EXPECT_TRUE(top.terminal_echoes()) << one.signal;
+    EXPECT_EQ(top.wait_without_reading(), one.exit_code) << one.signal;
+  }
+}
+
+TEST_F(Top, DrawsAnewAsTheTerminalAndTheClusterChange) {
+  on("GET", collection + "?watch", open_stream({modified(finished("", ""))}).slowly(600ms));
+  child top(words({"top"}), full_terminal());
+  ASSERT_TRUE(top.wait_for_out("Running 1"));
+  EXPECT_THAT(top.out(), Not(HasSubstr("namespace default, 20"))) << "40 columns";
+  ASSERT_TRUE(top.wait_for_out("Succeeded 1"));
+  ASSERT_TRUE(top.wait_for_out("Nothing runs and nothing waits."));
+  top.resize(100, 10);
+  ASSERT_TRUE(top.wait_for_out(" UTC\x1b[0m"));
+  top.type("q");
+  ASSERT_TRUE(top.wait_for_out(screen_given_back));
+}
+
+TEST_F(Top, GoesOnAfterABreakAndSaysSo) {
+  on("GET", collection + "?watch",
+     {reply::stream({}).unfinished().then(reply::ending::reset),
+      open_stream({modified(finished("", ""))}).slowly(300ms)});
+  child top(words({"top"}), full_terminal());
+  ASSERT_TRUE(top.wait_for_out("Succeeded 1"));
+  top.type("q");
+  ASSERT_TRUE(top.wait_for_out(screen_given_back));
+  EXPECT_EQ(top.wait_without_reading(), 0);
+}
+
+TEST_F(Top, ARefusalIsASentenceAndNoScreen) {
+  on("GET", collection + "?limit", reply::answer(403, status_body(403, "Forbidden", "User \"a\" cannot list")));
+  child top(words({"top"}), full_terminal());
+  EXPECT_EQ(top.wait(), 1);
+  EXPECT_THAT(top.out(), HasSubstr("you may not list"));
+  EXPECT_THAT(top.out(), Not(HasSubstr(screen_taken)));
+}
+
+TEST_F(Top, IsOnePlainTableWhereThereIsNoTerminal) {
+  child top(words({"top"}));
+  EXPECT_EQ(top.wait(), 0);
+  EXPECT_THAT(top.out(), ::testing::StartsWith("Running 1   Pending 0   Succeeded 0   Failed 0\nNAME "));
+  EXPECT_THAT(top.out(), Not(HasSubstr("\x1b")));
+  child once(words({"top", "--once", "--color", "never"}), full_terminal());
+  EXPECT_EQ(once.wait(), 0);
+  EXPECT_THAT(once.out(), Not(HasSubstr("\x1b")));
+}
+
+json table_of_names() {
+  return json::parse(R"({"kind":"Table","columnDefinitions":[{"name":"Name"},{"name":"Phase"},{"name":"Reason"}],
+    "rows":[{"cells":["done","Succeeded","Completed"]},{"cells":["held","Pending","Suspended"]},
+            {"cells":["here","Running","Running"]}]})");
+}
+
+TEST_F(CommandLine, KubectlGetsItsCompletions) {
+  on("GET", collection + "?limit", reply::answer(200, table_of_names().dump()));
+  child::settings how;
+  how.program = CODEEXEC_BINARY_DIR "/bin/kubectl_complete-codeexec";
+  child names({"cancel", "--server", server_.url(), "he"}, how);
+  EXPECT_EQ(names.wait(), 0);
+  EXPECT_EQ(names.out(), "held\tPending, Suspended\nhere\tRunning\n:4\n");
+  child resumable({"--server", server_.url(), "resume", ""}, how);
+  EXPECT_EQ(resumable.wait(), 0);
+  EXPECT_EQ(resumable.out(), "held\tPending, Suspended\n:4\n");
+  child nowhere({"logs", "--server", "http://127.0.0.1:1", ""}, how);
+  EXPECT_EQ(nowhere.wait(), 0);
+  EXPECT_EQ(nowhere.out(), ":4\n");
+  EXPECT_EQ(nowhere.err(), "") << "a shell wants no sentences";
+}
+
+/// What bash offers for the line, by the script that we print.
+std::string bash_offers(std::string const& line) {
+  child::settings how;
+  how.program = "/bin/bash";
+  how.env = {"PATH=" CODEEXEC_BINARY_DIR "/bin:/usr/bin:/bin"};
+  // readline's own splitting is asked of bash itself: an interactive shell, a tab, and what it wrote.
+  auto const script =
+      "source <(codeexec completion bash)\n"
+      "line='" +
+      line +
+      "'\n"
+      "COMP_LINE=$line COMP_POINT=${#line}\n"
+      "COMP_WORDS=(); rest=$line\n"
+      "while [[ $rest ]]; do\n"
+      "  if [[ $rest =~ ^[[:space:]]+ ]]; then rest=${rest:${#BASH_REMATCH[0]}}; [[ $rest ]] || COMP_WORDS+=('');\n"
+      "  elif [[ $rest =~ ^[=:]+ ]]; then COMP_WORDS+=(\"${BASH_REMATCH[0]}\"); rest=${rest:${#BASH_REMATCH[0]}}\n"
+      "  elif [[ $rest =~ ^[^[:space:]=:]+ ]]; then COMP_WORDS+=(\"${BASH_REMATCH[0]}\"); "
+      "rest=${rest:${#BASH_REMATCH[0]}}\n"
+      "  fi\n"
+      "done\n"
+      "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
+      "__codeexec_complete\n"
+      "echo \"${COMPREPLY[*]}\"\n";
+  child bash({"--norc", "-c", script}, how);
+  EXPECT_EQ(bash.wait(), 0) << bash.err();
+  EXPECT_EQ(bash.err(), "");
+  return bash.out();
+}
+
+TEST_F(CommandLine, BashCompletesCommandsFlagsValuesAndNames) {
+  on("GET", collection + "?limit", reply::answer(200, table_of_names().dump()));
+  EXPECT_EQ(bash_offers("codeexec can"), "cancel\n");
+  EXPECT_EQ(bash_offers("codeexec logs --str"), "--stream\n");
+  EXPECT_EQ(bash_offers("codeexec logs --stream std"), "stdout stderr\n");
+  EXPECT_EQ(bash_offers("codeexec get --output=ya"), "yaml\n") << "readline replaces what follows the =";
+  EXPECT_EQ(bash_offers("codeexec get --output="), "wide json yaml name jsonpath=\n");
+  EXPECT_EQ(bash_offers("codeexec cancel --server=" + server_.url() + " he"), "held here\n");
+  EXPECT_EQ(bash_offers("codeexec --server " + server_.url() + " logs "), "done held here\n");
+  EXPECT_EQ(bash_offers("codeexec run " + folder_.string() + "/hel"), folder_.string() + "/hello.py\n");
+}
+
+TEST_F(CommandLine, ARealBashCompletesOnTab) {
+  child::settings how = full_terminal();
+  how.program = "/bin/bash";
+  how.env = {"PATH=" CODEEXEC_BINARY_DIR "/bin:/usr/bin:/bin", "PS1=ready>", "INPUTRC=/dev/null"};
+  child bash({"--norc", "--noprofile", "-i"}, how);
+  ASSERT_TRUE(bash.wait_for_out("ready>"));
+  bash.type("source <(codeexec completion bash); echo sour''ced\n");
+  ASSERT_TRUE(bash.wait_for_out("sourced"));
+  bash.type("codeexec descr\t");
+  EXPECT_TRUE(bash.wait_for_out("codeexec describe ")) << bash.out();
+}
+
+TEST_F(CommandLine, TheScriptsOfOtherShellsAreWellFormed) {
+  for (auto const* shell : {"zsh", "fish"}) {
+    child script({"completion", shell});
+    EXPECT_EQ(script.wait(), 0);
+    EXPECT_THAT(script.out(), HasSubstr("__complete"));
+    child::settings how;
+    how.program = "/bin/sh";
+    // Read, not run, by the shell itself where this machine has it.
+    child check(
+        {"-c", std::string("! command -v ") + shell +
+                   " >/dev/null || " CODEEXEC_BINARY_DIR "/bin/codeexec completion " + shell + " | " + shell + " -n"},
+        how);
+    EXPECT_EQ(check.wait(), 0) << check.err();
+  }
+}
+
+TEST_F(CommandLine, VersionTellsWhatTheClusterSays) {
+  on("GET", "/version", reply::answer(200, R"({"gitVersion":"v1.36.2"})"));
+  on("GET", "/apis/codeexec.dev",
+     reply::answer(200, R"({"kind":"APIGroup","versions":[{"groupVersion":"codeexec.dev/v1alpha1"}]})"));
+  on("GET", "/apis/apps/v1/deployments", reply::answer(403, status_body(403, "Forbidden", "no")));
+  child version(words({"version"}));
+  EXPECT_EQ(version.wait(), 0);
+  EXPECT_THAT(version.out(), HasSubstr("Kubernetes  v1.36.2\nAPI         codeexec.dev/v1alpha1\n"));
+  EXPECT_THAT(version.out(), HasSubstr("operator    not known (you may not see it)\n"));
+}
+
 TEST_F(CommandLine, ThePluginNameShowsInItsHelp) {
   child::settings how;
   how.program = CODEEXEC_BINARY_DIR "/bin/kubectl-codeexec";

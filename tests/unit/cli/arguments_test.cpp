@@ -140,11 +140,11 @@ TEST(Arguments, OtherCommandsTakeTheirNames) {
   EXPECT_TRUE(parsed<get_options>({"get", "-A"}).all_namespaces);
   EXPECT_EQ(parsed<get_options>({"get", "-l", "a=b"}).selector, "a=b");
   EXPECT_TRUE(parsed<logs_options>({"logs", "x", "-f"}).follow);
-  EXPECT_THAT(parsed<delete_options>({"delete", "x", "y"}).names, ElementsAre("x", "y"));
-  EXPECT_THAT(parsed<delete_options>({"delete", "--", "x", "y"}).names, ElementsAre("x", "y"));
+  EXPECT_THAT(parsed<delete_options>({"delete", "x", "y"}).which.names, ElementsAre("x", "y"));
+  EXPECT_THAT(parsed<delete_options>({"delete", "--", "x", "y"}).which.names, ElementsAre("x", "y"));
   EXPECT_FALSE(parsed<delete_options>({"delete", "x", "--wait=false"}).wait);
   EXPECT_TRUE(parsed<delete_options>({"delete", "x"}).wait);
-  EXPECT_THAT(parsed<cancel_options>({"cancel", "x"}).names, ElementsAre("x"));
+  EXPECT_THAT(parsed<cancel_options>({"cancel", "x"}).which.names, ElementsAre("x"));
   parsed<version_options>({"version"});
 }
 
@@ -167,7 +167,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, Mistakes,
     testing::Values(mistake_case{{"run"}, "FILE"}, mistake_case{{"run", "x.py", "--bogus"}, "unknown flag \"--bogus\""},
                     mistake_case{{"run", "x.py", "--bogus"}, "after \"--\""}, mistake_case{{"frob"}, "\"frob\""},
-                    mistake_case{{"get", "a", "b"}, "\"b\""}, mistake_case{{"get", "a", "-A"}, "-n"},
+                    mistake_case{{"logs", "a", "b"}, "\"b\""}, mistake_case{{"get", "a", "-A"}, "-n"},
                     mistake_case{{"get", "-o", "xml"}, "\"xml\""}, mistake_case{{"logs"}, "NAME"},
                     mistake_case{{"delete"}, "NAME"}, mistake_case{{"run", "x.py", "--timeout", "soon"}, "\"soon\""},
                     mistake_case{{"run", "x.py", "--timeout", "0"}, "--timeout"},
@@ -218,6 +218,53 @@ TEST(ProgramName, FollowsTheWayWeWereCalled) {
   EXPECT_EQ(program_name(""), "codeexec");
   auto const result = parse_command_line("/opt/kubectl-codeexec", {"run", "--help"});
   EXPECT_THAT(std::get<leave>(result).text, HasSubstr("kubectl codeexec run FILE"));
+}
+
+TEST(Arguments, WhichOnesIsSaidInOneWay) {
+  EXPECT_TRUE(parsed<cancel_options>({"cancel", "--all"}).which.all);
+  EXPECT_EQ(parsed<delete_options>({"delete", "-l", "a=b", "-i"}).which.selector, "a=b");
+  EXPECT_EQ(parsed<cancel_options>({"cancel", "x", "--timeout", "2m"}).timeout_seconds, 120);
+  for (auto const* verb : {"delete", "cancel", "resume"}) {
+    EXPECT_THAT(refused({verb}).text, HasSubstr("needs a NAME, or -l, or --all"));
+    EXPECT_THAT(refused({verb, "x", "--all"}).text, HasSubstr("exclude each other"));
+    EXPECT_THAT(refused({verb, "-l", "a=b", "--all"}).text, HasSubstr("exclude each other"));
+  }
+}
+
+TEST(Arguments, NamesAreTakenAsGetPrintsThem) {
+  EXPECT_THAT(parsed<delete_options>({"delete", "codeexecution.codeexec.dev/x", "cex/y", "z"}).which.names,
+              ElementsAre("x", "y", "z"));
+  EXPECT_EQ(plain_name("pod/x"), "pod/x");
+}
+
+TEST(Arguments, GetTakesEveryFormAndRefusesWhatDoesNotGoTogether) {
+  auto const path = parsed<get_options>({"get", "x", "-o", "jsonpath={.status.stdout}"});
+  EXPECT_EQ(path.output, output_format::jsonpath);
+  EXPECT_EQ(path.path, "{.status.stdout}");
+  EXPECT_THAT(refused({"get", "-o", "jsonpath"}).text, HasSubstr("needs a path"));
+  EXPECT_THAT(refused({"get", "x", "y", "-w"}).text, HasSubstr("--watch"));
+  EXPECT_THAT(refused({"get", "x", "-l", "a=b"}).text, HasSubstr("exclude each other"));
+}
+
+TEST(Arguments, LogsTakesATailAndAStream) {
+  auto const logs = parsed<logs_options>({"logs", "x", "--tail", "5", "--stream", "stderr", "--raw"});
+  EXPECT_EQ(logs.tail, 5);
+  EXPECT_EQ(logs.streams, stream_choice::err);
+  EXPECT_TRUE(logs.raw);
+  EXPECT_FALSE(parsed<logs_options>({"logs", "x", "--tail=-1"}).tail) << "all, as kubectl has it";
+  EXPECT_THAT(refused({"logs", "x", "--tail", "five"}).text, HasSubstr("--tail"));
+  EXPECT_THAT(refused({"logs", "x", "--stream", "stdin"}).text, HasSubstr("--stream"));
+}
+
+TEST(Arguments, SuspendIsExplainedWhereItCannotBe) {
+  EXPECT_THAT(refused({"suspend", "x"}).text, HasSubstr("resume"));
+}
+
+TEST(Arguments, KubectlAsksForCompletionUnderAnotherName) {
+  auto const asked = parse_command_line("/bin/kubectl_complete-codeexec", {"logs", "--unknown", ""});
+  ASSERT_TRUE(std::holds_alternative<command_line>(asked));
+  EXPECT_THAT(std::get<complete_options>(std::get<command_line>(asked).what).words,
+              ElementsAre("logs", "--unknown", ""));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sstream>
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/api/names.hpp"
@@ -42,12 +43,11 @@ TEST(Printable, KeepsATextFromDrivingTheTerminal) {
   EXPECT_EQ(printable("\xFFü"), "\xEF\xBF\xBDü");
 }
 
-TEST(Table, ColumnsLineUpUnderWideAndCombiningCharacters) {
-  EXPECT_EQ(render_table({"NAME", "X", "Y"}, {{"日本", "1", "a"}, {"e\xCC\x81", "22", "b"}, {"abcdef", "", ""}}),
-            "NAME     X    Y\n"
-            "日本     1    a\n"
-            "e\xCC\x81        22   b\n"
-            "abcdef        \n");
+TEST(Printable, KeepsTheDirectionOfWriting) {
+  EXPECT_EQ(printable("a\xE2\x80\xAE"
+                      "cba"),
+            "a\xEF\xBF\xBD"
+            "cba");
 }
 
 api::CodeExecution example() {
@@ -81,7 +81,10 @@ TEST(List, ShowsWhatIsKnownAndDashesForTheRest) {
             "hello   Succeeded   Completed   0         0.08s      5m\n"
             "k       Failed      Signaled    SIGKILL   12.3s      5m\n"
             "new     -           -           -         -          5m\n");
-  auto const wide = render_list({done}, {true, true}, five_minutes_later);
+  table_options everything;
+  everything.with_namespace = true;
+  everything.wide = true;
+  auto const wide = render_list({done}, everything, five_minutes_later);
   EXPECT_THAT(wide, HasSubstr("NAMESPACE   NAME"));
   EXPECT_THAT(wide, HasSubstr("POD   NODE\n"));
   EXPECT_THAT(wide, HasSubstr("p     -\n"));
@@ -94,6 +97,48 @@ TEST(List, CountsOnWhileTheCodeRuns) {
   EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("30.0s"));
   running.metadata.deletionTimestamp = "2026-01-31T10:04:31Z";
   EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("Terminating"));
+}
+
+TEST(List, SaysWhereARunningTimeIsNotExact) {
+  auto running = example();
+  running.status.phase = "Running";
+  EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("-          5m"));
+  running.status.timeline.emplace();
+  running.status.timeline->podScheduled = "2026-01-31T10:04:00.000000Z";
+  EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("~60s"));
+}
+
+TEST(List, FitsTheTerminalAndKeepsWhatTellsNamesApart) {
+  auto one = example();
+  one.metadata.name = "a-very-long-name-of-a-script-x7k2mq9d";
+  one.status.phase = "Failed";
+  one.status.reason = "RuntimeClassMissing";
+  one.status.podName = "a-very-long-name-of-a-script-x7k2mq9d-zx81p";
+  one.status.nodeName = "日本日本日本日本日本日本日本";
+  table_options how;
+  how.wide = true;
+  for (std::size_t width = 10; width < 140; ++width) {
+    how.width = width;
+    std::istringstream lines(render_list({one, one}, how, five_minutes_later));
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(display_width(line), width) << line;
+  }
+  how.width = 80;
+  EXPECT_THAT(render_list({one}, how, five_minutes_later), HasSubstr("mq9d"));
+  how.width = 0;
+  EXPECT_THAT(render_list({one}, how, five_minutes_later), HasSubstr(one.status.podName));
+}
+
+TEST(List, LaterRowsStandBelowTheTableThatIsThere) {
+  auto wide = example();
+  wide.metadata.name = "one-with-a-longer-name";
+  auto const table = render_list({wide}, {}, five_minutes_later);
+  table_options later;
+  later.head = false;
+  later.room_for = {wide};
+  auto narrow = example();
+  narrow.status.phase = "Running";
+  EXPECT_EQ(render_list({narrow}, later, five_minutes_later).find("Running"), table.find("PHASE"));
 }
 
 /// YAML as a reader understands it, back as JSON.

@@ -12,6 +12,7 @@
 
 #include "codeexec/async/event.hpp"
 #include "codeexec/cli/frame_reader.hpp"
+#include "codeexec/cli/terminal_filter.hpp"
 
 namespace codeexec::cli {
 
@@ -30,16 +31,29 @@ class console {
   ~console();
 
   bool err_is_terminal() const { return err_is_terminal_; }
+  bool out_is_terminal() const { return out_is_terminal_; }
   /// Of stderr's terminal; 80 where it has none.
   std::size_t columns() const;
+  /// Of stdout's terminal; 0 where it has none, or does not know.
+  std::size_t out_columns() const;
+  std::size_t out_rows() const;
 
   /// Takes the pieces in order; write errors show in failure() later. Removes the spinner first.
   void write(std::vector<piece> pieces);
   void write(stream_name to, std::string bytes);
+  /// What the code wrote. A terminal gets it without what would drive it (terminal_filter.hpp), unless raw_output().
+  void relay(std::vector<piece> pieces);
+  void relay(stream_name to, std::string bytes);
+  void raw_output() { raw_ = true; }
+  /// The code's output is over: what a terminal_filter held back, and the end of a colour.
+  void end_relay();
   /// A message of ours on stderr, on a line of its own.
   void say(std::string_view line);
   /// Draws over the line that the last call drew. Skipped while the writer is busy.
   void draw_spinner(std::string const& frame);
+
+  /// A whole screen on stdout. Skipped while the writer is busy: false.
+  bool draw_screen(std::string bytes);
 
   /// Until what was given so far is written, or failed to be. Cancellable.
   boost::asio::awaitable<void> flush();
@@ -63,6 +77,9 @@ class console {
   int err_fd_;
   bool out_is_terminal_;
   bool err_is_terminal_;
+  bool raw_ = false;
+  terminal_filter out_filter_;
+  terminal_filter err_filter_;
   bool spinner_shown_ = false;
   bool err_mid_line_ = false;  ///< what was last seen where stderr goes did not end with a newline
   std::uint64_t given_ = 0;

@@ -14,9 +14,11 @@
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/backoff.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/cli/arguments.hpp"
 #include "codeexec/cli/console.hpp"
 #include "codeexec/cli/frame_reader.hpp"
 #include "codeexec/cli/output_merge.hpp"
+#include "codeexec/cli/tail_lines.hpp"
 #include "codeexec/kube_client/client.hpp"
 
 namespace codeexec::cli {
@@ -25,7 +27,9 @@ class follower {
  public:
   struct settings {
     std::string namespace_;
-    bool live = true;                            ///< print output
+    bool live = true;  ///< print output
+    stream_choice streams = stream_choice::both;
+    std::optional<std::int64_t> tail{};          ///< of what was written before, only so many lines of each stream
     std::chrono::seconds give_up_after{5 * 60};  ///< without a word from the API server
   };
   enum class outcome {
@@ -63,12 +67,15 @@ class follower {
   kube::task<void> watch_pod();
   kube::task<void> follow_log();
   /// One connection to the log: what was read before is skipped.
-  kube::task<kube::result<void>> read_log(std::string pod);
+  kube::task<kube::result<void>> read_log(std::string pod, bool follow);
 
   void take_object(nlohmann::json const& object);
   void take_pod(nlohmann::json const& object);
   void take_output(stream_name from, std::string_view bytes);
   void print_pending();
+  /// Hands output on, or holds it back while it is not known where the last lines begin.
+  void emit(std::vector<piece> pieces);
+  void release();
   bool output_is_settled() const;
   void print_rest();
   stream_progress::stored stored(stream_name which) const;
@@ -99,6 +106,9 @@ class follower {
   stream_progress progress_out_;
   stream_progress progress_err_;
   std::vector<piece> pending_;
+  bool holding_;  ///< settings::tail, until what was written before is read
+  tail_lines held_out_;
+  tail_lines held_err_;
 
   async::event changed_;
   async::event pod_changed_;

@@ -10,6 +10,7 @@
 #include "codeexec/base/backoff.hpp"
 #include "codeexec/base/deadline.hpp"
 #include "codeexec/kube_client/client.hpp"
+#include "codeexec/kube_core/projection.hpp"
 #include "codeexec/kube_core/resource.hpp"
 #include "codeexec/kube_core/watch_event.hpp"
 
@@ -21,6 +22,7 @@ struct watch_target {
   std::string label_selector;
   std::string field_selector;
   std::string resource_version;  ///< where the watch begins; empty: list first
+  kube::projection keep{};       ///< of each object; empty: all of it
 };
 
 class object_watch {
@@ -30,6 +32,8 @@ class object_watch {
     std::function<void(nlohmann::json const&)> seen;
     /// The object is gone; its last state.
     std::function<void(nlohmann::json const&)> deleted;
+    /// A list begins: what it does not show is not there any more.
+    std::function<void()> listing;
     /// A list is complete and had so many objects.
     std::function<void(std::size_t)> listed;
     /// Out of touch with the server since then, still trying; nothing: in touch again.
@@ -54,6 +58,7 @@ class object_watch {
   handler to_;
   base::rng random_;
   std::string version_;
+  kube::projection keep_;
   bool progressed_ = false;
 };
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "codeexec/api/code_execution.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/cli/palette.hpp"
 
 namespace codeexec::cli {
 
@@ -23,14 +25,23 @@ std::string printable(std::string_view text);
 /// The printable text in double quotes: a name or an argument within a sentence.
 std::string in_quotes(std::string_view text);
 
-/// Left-aligned columns, three spaces between, the last one not padded. Rows shorter than the head are filled.
-std::string render_table(std::vector<std::string> const& head, std::vector<std::vector<std::string>> const& rows);
-
 struct table_options {
   bool with_namespace = false;
   bool wide = false;
+  bool head = true;
+  std::size_t width = 0;  ///< of the terminal; 0: no bound
+  palette colours{};
+  /// The columns are as wide as these need too: rows that come later stand below a table that is there already.
+  std::vector<api::CodeExecution> room_for{};
 };
-std::string render_list(std::vector<api::CodeExecution> const& items, table_options how, base::wall_time now);
+std::string render_list(std::vector<api::CodeExecution> const& items, table_options const& how, base::wall_time now);
+
+/// Since when the code runs. Until the runner has reported, only when its pod was scheduled is known, or its Job made.
+struct running_time {
+  base::wall_time since;
+  bool exact = false;
+};
+std::optional<running_time> running_since(api::CodeExecutionStatus const& status);
 
 /// Exit code as the table shows it: "0", "SIGKILL", or "-" where there is none yet.
 std::string exit_cell(api::CodeExecutionStatus const& status);
