@@ -125,6 +125,48 @@ TEST(command_line, keep_then_get_logs_and_delete) {
   EXPECT_TRUE(here.wait_gone(kube::code_executions, "", 20s));
 }
 
+TEST(command_line, cancel_says_what_was_kept_and_describe_tells_the_story) {
+  workspace here;
+  script const file("slow.py", "import time\nprint('first', flush=True)\ntime.sleep(120)\n");
+  ASSERT_EQ(codeexec_cli({"run", "-n", here.name(), "--detach", "--name", "slow", file.path()}).exit_code, 0);
+  program_options until_first;
+  until_first.interrupt_with = SIGINT;
+  until_first.interrupt_after = "first\n";
+  auto const followed = codeexec_cli({"logs", "-f", "-n", here.name(), "slow"}, until_first);
+  EXPECT_EQ(followed.out, "first\n");
+  EXPECT_EQ(followed.exit_code, 130);
+  auto const top = codeexec_cli({"top", "-n", here.name()});
+  EXPECT_NE(top.out.find("Running 1 "), std::string::npos) << top.out;
+  auto const cancelled = codeexec_cli({"cancel", "-n", here.name(), "--all"});
+  EXPECT_EQ(cancelled.exit_code, 0) << cancelled.err;
+  EXPECT_NE(cancelled.out.find("\"slow\" cancelled; kept: 6 bytes of stdout, 0 bytes of stderr\n"), std::string::npos)
+      << cancelled.out;
+  auto const told = codeexec_cli({"describe", "-n", here.name(), "slow"});
+  EXPECT_EQ(told.exit_code, 0) << told.err;
+  for (auto const* part : {"Failed, Cancelled", "code started", "first", "Usage:", "Sandbox:", "Conditions:"})
+    EXPECT_NE(told.out.find(part), std::string::npos) << part << "\n" << told.out;
+}
+
+TEST(command_line, a_suspended_one_waits_for_resume_and_completion_knows_it) {
+  workspace here;
+  script const file("held.yaml",
+                    "apiVersion: codeexec.dev/v1alpha1\nkind: CodeExecution\nmetadata: {name: held}\n"
+                    "spec: {code: \"print(42)\", suspend: true}\n");
+  ASSERT_EQ(codeexec_cli({"run", "-n", here.name(), "--detach", file.path()}).exit_code, 0);
+  auto const waits = [&] {
+    return codeexec_cli({"__complete", "-n", here.name(), "resume", ""}).out.find("held\t") != std::string::npos;
+  };
+  auto const until = std::chrono::steady_clock::now() + 30s;
+  while (!waits() && std::chrono::steady_clock::now() < until) {
+  }
+  EXPECT_TRUE(waits());
+  EXPECT_EQ(codeexec_cli({"resume", "-n", here.name(), "held"}).exit_code, 0);
+  auto const logs = codeexec_cli({"logs", "-f", "-n", here.name(), "held"});
+  EXPECT_EQ(logs.out, "42\n") << logs.err;
+  auto const path = codeexec_cli({"get", "-n", here.name(), "held", "-o", "jsonpath={.status.exitCode}"});
+  EXPECT_EQ(path.out, "0");
+}
+
 TEST(command_line, every_sample_ends_as_its_comment_says) {
   workspace here;
   struct wanted {
