@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <simdjson.h>
 #include <string>
 
 #include "codeexec/kube_core/json.hpp"
@@ -126,9 +128,119 @@ class pruner {
   bool in_list_ = false;  // and it is the list that is handed over
 };
 
-json parse(std::string_view text, pruner& into) {
+json parse_slowly(std::string_view text, pruner& into) {
   bool const whole = json::sax_parse(text, &into, json::input_format_t::json, true);
   return whole ? into.take() : json(json::value_t::discarded);
+}
+
+/// The same from a document that simdjson has read: it checks the whole text and leaves what is not kept where it is,
+/// without copying a string of it.
+class picker {
+ public:
+  picker(std::string_view list, std::function<void(json&&)> const* element) : list_(list), element_(element) {}
+
+  /// False: nested too deeply. `open`: how many objects and lists it is in.
+  bool pick(simdjson::dom::element from, projection const* keep, std::size_t open, json& to) {
+    using simdjson::dom::element_type;
+    switch (from.type()) {
+      case element_type::OBJECT:
+        return open < deepest_answer && pick_fields(from.get_object().value_unsafe(), keep, open, to);
+      case element_type::ARRAY:
+        return open < deepest_answer && pick_elements(from.get_array().value_unsafe(), keep, open, to);
+      case element_type::STRING:
+        to = std::string(from.get_string().value_unsafe());
+        return true;
+      case element_type::INT64: {
+        auto const number = from.get_int64().value_unsafe();
+        to = number < 0 ? json(number) : json(static_cast<std::uint64_t>(number));
+        return true;
+      }
+      case element_type::UINT64:
+        to = from.get_uint64().value_unsafe();
+        return true;
+      case element_type::DOUBLE:
+        to = from.get_double().value_unsafe();
+        return true;
+      case element_type::BOOL:
+        to = from.get_bool().value_unsafe();
+        return true;
+      case element_type::NULL_VALUE:
+        break;
+    }
+    to = nullptr;
+    return true;
+  }
+
+ private:
+  bool pick_fields(simdjson::dom::object from, projection const* keep, std::size_t open, json& to) {
+    to = json::object();
+    auto& fields = to.get_ref<json::object_t&>();
+    for (auto const field : from) {
+      projection const* keep_of_it = nullptr;
+      if (keep != nullptr) {
+        auto const wanted =
+            std::find_if(keep->begin(), keep->end(), [&](kept_field const& one) { return one.name == field.key; });
+        if (wanted == keep->end()) continue;
+        keep_of_it = below(*wanted);
+      }
+      auto& here = fields[std::string(field.key)];
+      bool const handed_over = element_ != nullptr && open == 0 && field.key == list_ && field.value.is_array();
+      bool const picked = handed_over ? hand_over(field.value.get_array().value_unsafe(), keep_of_it, here)
+                                      : pick(field.value, keep_of_it, open + 1, here);
+      if (!picked) return false;
+    }
+    return true;
+  }
+
+  bool pick_elements(simdjson::dom::array from, projection const* keep, std::size_t open, json& to) {
+    to = json::array();
+    auto& elements = to.get_ref<json::array_t&>();
+    elements.reserve(from.size());
+    for (auto const one : from) {
+      if (!pick(one, keep, open + 1, elements.emplace_back())) return false;
+    }
+    return true;
+  }
+
+  bool hand_over(simdjson::dom::array from, projection const* keep, json& to) {
+    to = json::array();
+    for (auto const one : from) {
+      json element;
+      if (!pick(one, keep, 2, element)) return false;
+      (*element_)(std::move(element));
+    }
+    return true;
+  }
+
+  std::string_view list_;
+  std::function<void(json&&)> const* element_;
+};
+
+/// A parser's memory is a multiple of the longest text it has read. Watch lines and single objects share one; a page of
+/// a list gets its own and gives it back.
+constexpr std::size_t longest_for_shared_parser = 256U * 1024;
+
+json parse(std::string_view text, projection const& keep, std::string_view list,
+           std::function<void(json&&)> const* element) {
+  thread_local simdjson::dom::parser shared;
+  thread_local bool is_in_use = false;  // by a caller of ours: an element may be given to somebody who parses
+  bool const use_shared = !is_in_use && text.size() <= longest_for_shared_parser;
+  struct release {
+    bool took;
+    ~release() { is_in_use = is_in_use && !took; }
+  } const at_end{use_shared};
+  if (use_shared) is_in_use = true;
+  std::optional<simdjson::dom::parser> own;
+  auto& parser = use_shared ? shared : own.emplace();
+  simdjson::dom::element document;
+  if (parser.parse(text.data(), text.size()).get(document) != simdjson::SUCCESS) {
+    // It refuses more than what is no JSON: integers beyond 64 bits, deep nesting in what nobody keeps.
+    pruner into(keep, list, element);
+    return parse_slowly(text, into);
+  }
+  json kept;
+  bool const shallow = picker(list, element).pick(document, keep.empty() ? nullptr : &keep, 0, kept);
+  return shallow ? kept : json(json::value_t::discarded);
 }
 
 }  // namespace
@@ -165,14 +277,12 @@ json parse_answer(std::string_view text) {
 }
 
 json parse_kept(std::string_view text, projection const& keep) {
-  pruner into(keep, {}, nullptr);
-  return parse(text, into);
+  return parse(text, keep, {}, nullptr);
 }
 
 json parse_kept(std::string_view text, projection const& keep, std::string_view list,
                 std::function<void(json&&)> const& element) {
-  pruner into(keep, list, &element);
-  return parse(text, into);
+  return parse(text, keep, list, &element);
 }
 
 }  // namespace codeexec::kube
