@@ -117,7 +117,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
 std::string sha256_hex(std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
+  // Found once: EVP_sha256() is looked up by its name with each use, which takes longer than hashing a name.
+  static EVP_MD const* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, sha256, nullptr);
   std::string out;
   out.reserve(2 * size);
   for (unsigned int i = 0; i < size; ++i) {

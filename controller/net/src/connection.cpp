@@ -35,6 +35,10 @@ constexpr auto token = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint32_t max_proxy_header = 64U * 1024;
 /// Of bytes read ahead; more than any header may have.
 constexpr std::size_t max_buffer = 256U * 1024;
+/// Beast reads no more at once than the buffer has room for, 512 bytes where nobody made any: a call of the kernel, and
+/// of everything that waits for it, for each half kilobyte of an answer.
+constexpr std::size_t first_buffer = 8U * 1024;
+constexpr std::size_t full_buffer = 64U * 1024;
 /// What one of several addresses gets at least.
 constexpr std::chrono::seconds least_connect_time{2};
 
@@ -119,7 +123,9 @@ connection::connection(asio::any_io_executor const& executor, std::shared_ptr<en
       top_(std::make_unique<tcp_layer>(executor)),
       tcp_(top_->tcp()),
       stream_(std::make_unique<layer_stream>(*top_)),
-      buffer_(max_buffer) {}
+      buffer_(max_buffer) {
+  buffer_.reserve(first_buffer);
+}
 
 connection::~connection() = default;
 
@@ -260,6 +266,8 @@ asio::awaitable<connection::step> connection::read_some(parser& into, base::dead
   // for the events after it.
   auto [ec, bytes] = co_await http::async_read_some(*stream_, buffer_, into, token);
   if (ec == http::error::need_buffer) ec = {};
+  // Where a lot comes, a lot is read at once.
+  if (bytes >= buffer_.capacity() / 2 && buffer_.capacity() < full_buffer) buffer_.reserve(full_buffer);
   co_return step{ec, bytes};
 }
 

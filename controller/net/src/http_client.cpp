@@ -191,7 +191,19 @@ struct response_stream::state {
   std::weak_ptr<http_client::pool> pool;
   std::unique_ptr<connection> link;  // null once the body has ended
   parser_ptr parser;
-  std::array<char, 16384> chunk;
+  std::vector<char> chunk;
+
+  /// Where a lot comes, a lot is handed on at once: a watch must not fall behind because it has many readers beside it.
+  void make_room(std::size_t last) {
+    constexpr std::size_t first = 16U * 1024;
+    constexpr std::size_t most = 64U * 1024;
+    if (chunk.empty()) {
+      chunk.resize(first);
+    } else if (last == chunk.size() && last < most) {
+      chunk.resize(most);
+    }
+  }
+  std::size_t last_got = 0;
 
   /// The body has ended in order: the connection may serve again.
   void finish() {
@@ -245,8 +257,10 @@ asio::awaitable<result<std::string>> response_stream::read_some(base::deadline b
     state_->link.reset();
     co_return error(failure::protocol, "the answer is compressed, though nobody asked for it");
   }
+  state_->make_room(state_->last_got);
   auto const got = co_await read_into(state_->chunk.data(), state_->chunk.size(), by);
   if (!got) co_return got.error();
+  state_->last_got = *got;
   co_return std::string(state_->chunk.data(), *got);
 }
 
@@ -279,6 +293,7 @@ asio::awaitable<result<std::string>> response_stream::read_plain(std::size_t lim
 
 asio::awaitable<result<std::string>> response_stream::read_gzip(std::size_t limit, base::deadline by) {
   gzip_decoder decoder(limit);
+  state_->make_room(0);
   for (;;) {
     auto const got = co_await read_into(state_->chunk.data(), state_->chunk.size(), by);
     if (!got) co_return got.error();
@@ -308,6 +323,7 @@ asio::awaitable<result<std::string>> response_stream::read_beginning(std::size_t
   std::string beginning;
   gzip_decoder decoder(limit);
   auto const how = encoding_of(headers());
+  state_->make_room(0);
   std::size_t so_far = 0;
   while (so_far < limit) {
     auto const got = co_await read_into(state_->chunk.data(), state_->chunk.size(), by);

@@ -18,9 +18,9 @@ namespace log = base::log;
 
 namespace {
 
-/// Passes started before the loop lets sockets and timers have their turn: a pass that finds nothing to do never
-/// suspends, and ten thousand of them would hold everything else up.
-constexpr int passes_per_turn = 64;
+/// Passes started before the loop lets sockets and timers have their turn. Few: in a flood the watches would fall
+/// behind, and passes that are made from old news ask the server for what a watch is about to bring.
+constexpr int passes_per_turn = 8;
 
 }  // namespace
 
