@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "codeexec/api/names.hpp"
@@ -27,6 +28,27 @@ kube::projection with_label(kube::projection fields, char const* label) {
   return fields;
 }
 
+/// Nobody will write its status again before a newer generation comes, and then as a new state.
+bool is_seen(api::CodeExecution const& e) {
+  return e.status.observedGeneration == e.metadata.generation && !e.metadata.being_deleted();
+}
+
+api::CodeExecution what_cleaning_up_needs(api::CodeExecution from) {
+  api::CodeExecution kept;
+  kept.metadata = std::move(from.metadata);
+  kept.metadata.annotations.clear();
+  kept.spec.cleanupPolicy = std::move(from.spec.cleanupPolicy);
+  kept.spec.ttlSecondsAfterFinished = from.spec.ttlSecondsAfterFinished;
+  kept.spec.cancel = from.spec.cancel;
+  kept.spec.suspend = from.spec.suspend;
+  kept.status.observedGeneration = from.status.observedGeneration;
+  kept.status.phase = std::move(from.status.phase);
+  kept.status.reason = std::move(from.status.reason);
+  if (kept.spec.ttlSecondsAfterFinished && from.status.timeline)
+    kept.status.timeline.emplace().captured = std::move(from.status.timeline->captured);
+  return kept;
+}
+
 }  // namespace
 
 kube::projection const& execution_fields() {
@@ -48,6 +70,7 @@ std::variant<api::CodeExecution, api::decode_error> decode_cached_execution(nloh
   auto decoded = api::decode_code_execution(object);
   auto* const execution = std::get_if<api::CodeExecution>(&decoded);
   if (execution == nullptr || !execution->status.is_final()) return decoded;
+  if (is_seen(*execution)) return what_cleaning_up_needs(std::move(*execution));
   execution->spec.code.reset();
   execution->spec.files.clear();
   execution->spec.files.shrink_to_fit();

@@ -51,6 +51,24 @@ TEST(CachedExecution, FinishedOneIsCachedWithoutWhatNobodyReadsAnyMore) {
   }
 }
 
+TEST(CachedExecution, OfOneThatIsFinishedAndSeenOnlyWhatCleaningUpGoesByIsKept) {
+  auto object = execution("Succeeded");
+  object["status"]["observedGeneration"] = 2;
+  auto const e = cached(object);
+  EXPECT_TRUE(e.status.is_final());
+  EXPECT_EQ(e.status.observedGeneration, 2);
+  EXPECT_EQ(e.spec.ttlSecondsAfterFinished, 60);
+  EXPECT_EQ(e.spec.cleanupPolicy, "Retain");
+  EXPECT_EQ(e.status.timeline->captured, "2026-01-01T00:00:00.000001Z");
+  EXPECT_TRUE(e.metadata.has_finalizer("codeexec.dev/cleanup"));
+  EXPECT_EQ(e.metadata.uid, "u");
+  EXPECT_TRUE(e.status.conditions.empty());
+  EXPECT_TRUE(e.status.codeSHA256.empty());
+  // Its time to live may be set later: that is a newer generation, and a state of its own.
+  object["metadata"]["generation"] = 3;
+  EXPECT_EQ(cached(object).status.conditions.size(), 1U);
+}
+
 TEST(CachedExecution, WrongFieldIsStillNamed) {
   auto object = execution("Succeeded");
   object["spec"]["timeoutSeconds"] = "soon";

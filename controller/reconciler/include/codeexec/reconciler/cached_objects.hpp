@@ -16,8 +16,9 @@ kube::projection const& job_fields();
 kube::projection const& pod_fields();
 
 /// As api::decode_code_execution(), but a finished one comes without its code, files, input and output: its result
-/// stands and is never written again, so that nothing reads them, and they are nearly all of its size. A cluster keeps
-/// finished executions for days, and each may hold a megabyte.
+/// stands, so that nothing reads them, and they are nearly all of its size. One whose newest generation is seen as well
+/// (observedGeneration) is not written again as it is: of it only what cleaning up goes by is kept, a few hundred bytes
+/// beside the structs themselves. A cluster keeps finished executions for days, and each may hold a megabyte.
 std::variant<api::CodeExecution, api::decode_error> decode_cached_execution(nlohmann::json const& object);
 
 }  // namespace codeexec::reconciler
