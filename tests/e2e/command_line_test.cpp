@@ -135,7 +135,11 @@ TEST(command_line, cancel_says_what_was_kept_and_describe_tells_the_story) {
   auto const followed = codeexec_cli({"logs", "-f", "-n", here.name(), "slow"}, until_first);
   EXPECT_EQ(followed.out, "first\n");
   EXPECT_EQ(followed.exit_code, 130);
-  auto const top = codeexec_cli({"top", "-n", here.name()});
+  // Output may be there before the status says that it runs.
+  auto top = codeexec_cli({"top", "-n", here.name()});
+  auto const until = std::chrono::steady_clock::now() + 30s;
+  while (top.out.find("Running 1 ") == std::string::npos && std::chrono::steady_clock::now() < until)
+    top = codeexec_cli({"top", "-n", here.name()});
   EXPECT_NE(top.out.find("Running 1 "), std::string::npos) << top.out;
   auto const cancelled = codeexec_cli({"cancel", "-n", here.name(), "--all"});
   EXPECT_EQ(cancelled.exit_code, 0) << cancelled.err;
