@@ -13,6 +13,13 @@ if(CODEEXEC_BUILD_TESTS)
   include(GoogleTest)
 endif()
 
+# Its own package file wants libcurl and civetweb, for parts that we do not use.
+find_path(CODEEXEC_PROMETHEUS_INCLUDE prometheus/text_serializer.h REQUIRED)
+find_library(CODEEXEC_PROMETHEUS_CORE prometheus-cpp-core REQUIRED)
+add_library(codeexec_prometheus INTERFACE)
+target_include_directories(codeexec_prometheus SYSTEM INTERFACE ${CODEEXEC_PROMETHEUS_INCLUDE})
+target_link_libraries(codeexec_prometheus INTERFACE ${CODEEXEC_PROMETHEUS_CORE})
+
 # yaml-cpp 0.7's package exports a plain target name without include directories of its own.
 add_library(codeexec_yaml INTERFACE)
 target_link_libraries(codeexec_yaml INTERFACE yaml-cpp)

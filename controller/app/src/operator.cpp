@@ -1,8 +1,13 @@
 #include "operator.hpp"
 
+#include <algorithm>
 #include <array>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -13,6 +18,7 @@
 #include <unistd.h>
 
 #include "codeexec/api/json.hpp"
+#include "codeexec/async/deadline.hpp"
 #include "codeexec/async/shutdown_signals.hpp"
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/log.hpp"
@@ -28,6 +34,8 @@
 #include "codeexec/runtime/guarded_client.hpp"
 #include "codeexec/runtime/informer.hpp"
 #include "codeexec/runtime/leader_elector.hpp"
+#include "codeexec/telemetry/health.hpp"
+#include "codeexec/telemetry/monitoring_server.hpp"
 #include "codeexec/version/version.hpp"
 
 namespace codeexec::app {
@@ -54,15 +62,23 @@ std::string host_name() {
 /// Two connections to one API server. Renewing the lease, and writing Events, must not wait behind the work, nor the
 /// work behind them.
 struct clients {
-  std::unique_ptr<kube::client> work;
-  std::unique_ptr<kube::client> aside;
+  std::unique_ptr<kube::rest_client> work;
+  std::unique_ptr<kube::rest_client> aside;
 };
+
+/// How often the loop shows that it turns.
+constexpr std::chrono::milliseconds heartbeat{500};
+
+std::vector<std::string> cache_names() {
+  return {std::string(kube::code_executions.plural), std::string(kube::jobs.plural), std::string(kube::pods.plural)};
+}
 
 class whole {
  public:
   whole(asio::io_context& io, options const& with, execution::config const& config, clients connected,
         std::string const& own_namespace)
       : with_(with),
+        config_(config),
         // The flag bounds what is asked for at all; the configuration, what of it is served.
         watched_(with.namespaces.empty() ? config.named_namespaces() : with.namespaces),
         clients_(std::move(connected)),
@@ -83,6 +99,8 @@ class whole {
         sweeper_(guarded_, stores_, reconciler_, config, watched_, base::system_clock(), next_rng()),
         events_(io.get_executor(), *clients_.aside, reporter(), event_options(), base::system_clock()),
         signals_(io.get_executor()),
+        level_signals_(io.get_executor(), SIGUSR1, SIGUSR2),
+        health_(cache_names(), base::system_clock().steady_now()),
         reflectors_(io.get_executor(), [this](auto, auto const&) { fail(); }),
         sweeps_(io.get_executor(), [this](auto, auto const&) { fail(); }),
         main_(io.get_executor(), [this](auto, auto const&) { fail(); }),
@@ -102,13 +120,57 @@ class whole {
     jobs_.start(reflectors_);
     pods_.start(reflectors_);
     events_.start();
+    health_.set_role(with_.leader.wanted ? telemetry::role::standby : telemetry::role::alone);
     main_.spawn("signals", watch_signals());
+    main_.spawn("log level", watch_level_signals());
+    main_.spawn("heartbeat", beat());
     main_.spawn("readiness", announce());
+    for (runtime::informer_base* const cache :
+         {static_cast<runtime::informer_base*>(&executions_), static_cast<runtime::informer_base*>(&jobs_),
+          static_cast<runtime::informer_base*>(&pods_)})
+      main_.spawn("readiness " + cache->name(), tell_when_filled(*cache));
     main_.spawn("stop", stop_in_order());
     main_.spawn("work", work());
   }
 
   int exit_code() const { return exit_code_; }
+  telemetry::health const& health() const { return health_; }
+
+  /// On the loop's thread.
+  telemetry::operator_counters count() const {
+    telemetry::operator_counters all;
+    all.executions = reconciler_.counted();
+    all.running = reconciler_.queue().running();
+    all.waiting = reconciler_.queue().waiting_for();
+    all.tracked = reconciler_.records();
+    all.passes = controller_.counters();
+    all.in_flight = controller_.in_flight();
+    all.workers = static_cast<std::size_t>(with_.workers);
+    auto const oldest = controller_.oldest_pass();
+    if (oldest) all.oldest_pass = base::system_clock().steady_now() - *oldest;
+    all.queue = controller_.queue().counters();
+    all.ready_high = controller_.queue().ready(runtime::priority::high);
+    all.ready_normal = controller_.queue().ready(runtime::priority::normal);
+    all.delayed = controller_.queue().delayed();
+    all.api = clients_.work->counted();
+    all.api += clients_.aside->counted();
+    auto const cache = [&all](auto const& informer) {
+      all.caches.push_back({informer.name(), informer.counters(), informer.malformed(), informer.objects().size(),
+                            informer.has_synced()});
+    };
+    cache(executions_);
+    cache(jobs_);
+    cache(pods_);
+    all.log_readers = reconciler_.log_readers();
+    all.log_followers_limit = static_cast<std::size_t>(std::max(config_.max_log_followers, 0));
+    all.events = events_.counters();
+    all.events_waiting = events_.waiting();
+    all.leading = !elector_ || elector_->is_leading();
+    if (elector_) all.lease = elector_->counters();
+    all.sweeps = sweeper_.counted();
+    all.loop_lag = lag_;
+    return all;
+  }
 
  private:
   runtime::informer_options collection(kube::resource const& type, std::string selector, kube::projection keep) const {
@@ -166,6 +228,35 @@ class whole {
     std::_Exit(128 + second);
   }
 
+  /// Both can be sent again and again: they say which level, not one more or less.
+  kube::task<void> watch_level_signals() {
+    for (;;) {
+      auto const [ec, number] = co_await level_signals_.async_wait(asio::as_tuple(asio::use_awaitable));
+      if (ec) co_return;
+      auto const level = number == SIGUSR1 ? base::log::level::debug : with_.log_level;
+      base::log::set_level(level);
+      base::log::warn("log level set by a signal", {kv("log_level", base::log::name_of(level))});
+    }
+  }
+
+  /// Shows the probes that the loop turns, and measures how late it comes to what is due.
+  kube::task<void> beat() {
+    auto const& clock = base::system_clock();
+    for (;;) {
+      auto const due = clock.steady_now() + heartbeat;
+      auto const slept = co_await async::sleep_for(heartbeat);
+      if (!slept) co_return;
+      auto const now = clock.steady_now();
+      lag_.record(now - due);
+      health_.beat(now, controller_.oldest_pass());
+    }
+  }
+
+  kube::task<void> tell_when_filled(runtime::informer_base& cache) {
+    auto const filled = co_await cache.wait_synced();
+    if (filled) health_.set_synced(cache.name());
+  }
+
   kube::task<void> announce() {
     auto const executions = co_await executions_.wait_synced();
     auto const jobs = co_await jobs_.wait_synced();
@@ -192,6 +283,7 @@ class whole {
       elector_->start();
       auto const leads = co_await elector_->wait_leading();
       if (leads) {
+        health_.set_role(telemetry::role::leading);
         write_ready_file();
         begin();
       }
@@ -225,6 +317,7 @@ class whole {
   kube::task<void> stop_in_order() {
     auto const told = co_await stop_.wait();
     if (!told) co_return;
+    health_.set_role(telemetry::role::stopping);
     bool const at_once = exit_code_ == exit_codes::lease_lost;
     std::chrono::steady_clock::duration const grace = at_once ? std::chrono::milliseconds(0) : with_.stop_grace;
     sweeps_.stop();
@@ -246,6 +339,7 @@ class whole {
   }
 
   options const& with_;
+  execution::config const& config_;
   std::vector<std::string> watched_;
   clients clients_;
   base::rng random_;
@@ -260,6 +354,9 @@ class whole {
   reconciler::sweeper sweeper_;
   runtime::event_recorder events_;
   async::shutdown_signals signals_;
+  asio::signal_set level_signals_;
+  telemetry::health health_;
+  telemetry::lag_histogram lag_;
   async::task_group reflectors_;
   async::task_group sweeps_;
   async::task_group main_;
@@ -267,6 +364,20 @@ class whole {
   int exit_code_ = exit_codes::stopped;
   bool synced_ = false;
 };
+
+/// False: said why.
+bool listen(telemetry::monitoring_server& server, options const& with) {
+  auto const tell = [](char const* what, base::result<asio::ip::tcp::endpoint> const& bound) {
+    if (bound) {
+      base::log::info("serving", {kv("what", what), kv("address", telemetry::describe(*bound))});
+    } else {
+      base::log::error("cannot serve", {kv("what", what), kv("error", bound.error().message)});
+    }
+    return bound.has_value();
+  };
+  if (with.health_bind_address && !tell("health", server.listen_for_probes(*with.health_bind_address))) return false;
+  return !with.metrics_bind_address || tell("metrics", server.listen_for_scrapes(*with.metrics_bind_address));
+}
 
 }  // namespace
 
@@ -295,8 +406,13 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("commit", commit()), kv("server", cluster.server),
                                kv("from", cluster.origin), kv("namespaces", namespaces.empty() ? "all" : namespaces),
                                kv("runtimes", config.runtimes.size()), kv("require_sandbox", config.require_sandbox)});
+  telemetry::monitoring_server monitoring(io.get_executor(), all.health(), base::system_clock(),
+                                          [&all] { return all.count(); });
+  if (!listen(monitoring, with)) return exit_codes::misused;
+  if (with.health_bind_address || with.metrics_bind_address) monitoring.start();
   all.start();
   io.run();
+  monitoring.stop();
   return all.exit_code();
 }
 

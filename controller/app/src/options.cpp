@@ -31,6 +31,12 @@ It needs the CodeExecution CRD (crds/codeexecution.yaml) and the rights in confi
 what is under way finish (--stop-grace), write the Events that wait, give the lease back and exit 0; a second one exits
 at once. Running executions are not disturbed: the next operator goes on where this one stopped.
 
+SIGUSR1 sets the log level to debug, SIGUSR2 back to --log-level.
+
+/healthz (--health-bind-address) fails while the program hangs, so that a restart helps; /readyz fails until it could
+work or take over, and says whether it leads; both tell more with ?verbose. /metrics (--metrics-bind-address) is
+for Prometheus (controller/docs/metrics.md).
+
 With --leader-elect several may run: one works, the others keep their caches warm and take over at their next try after
 a clean stop, or once the lease has run out after a crash. Who loses the lease stops at once.
 
@@ -86,6 +92,20 @@ CLI::Option* add_duration(CLI::App& app, std::string const& flag, std::chrono::m
           },
           what + " [" + shown + "]")
       ->type_name("TIME");
+}
+
+CLI::Option* add_listen_address(CLI::App& app, std::string const& flag, std::optional<telemetry::listen_address>& to,
+                                std::string const& what) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [flag, &to](std::string const& text) {
+            auto const value = telemetry::parse_listen_address(text);
+            if (!value) throw CLI::ValidationError(flag, value.error().message);
+            to = *value;
+          },
+          what)
+      ->type_name("ADDRESS");
 }
 
 }  // namespace
@@ -151,6 +171,12 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
                  "Make this file once everything is read; it says ready, or standby and leading with --leader-elect")
       ->envname("CODEEXEC_READY_FILE")
       ->type_name("FILE");
+  add_listen_address(app, "--health-bind-address", to.health_bind_address,
+                     "Serve /healthz and /readyz for probes there, as in :8081 or 127.0.0.1:8081 (default: nowhere)")
+      ->envname("CODEEXEC_HEALTH_BIND_ADDRESS");
+  add_listen_address(app, "--metrics-bind-address", to.metrics_bind_address,
+                     "Serve /metrics for Prometheus there, as in :8080 (default: nowhere)")
+      ->envname("CODEEXEC_METRICS_BIND_ADDRESS");
   app.add_flag("--leader-elect", to.leader.wanted, "Work only while holding a Lease, so that several may run")
       ->envname("CODEEXEC_LEADER_ELECT");
   add_duration(app, "--leader-elect-lease-duration", to.leader.timing.lease, "15s",

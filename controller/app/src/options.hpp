@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "codeexec/execution/occurrences.hpp"
 #include "codeexec/kube_client/cluster_config.hpp"
 #include "codeexec/runtime/lease_fsm.hpp"
+#include "codeexec/telemetry/listen_address.hpp"
 
 namespace codeexec::app {
 
@@ -26,6 +28,8 @@ struct options {
   std::vector<std::string> namespaces;  ///< none: all
   std::string config_file;
   std::string ready_file;
+  std::optional<telemetry::listen_address> health_bind_address;   ///< /healthz, /readyz; none: off
+  std::optional<telemetry::listen_address> metrics_bind_address;  ///< /metrics; none: off
   base::log::level log_level = base::log::level::info;
   base::log::format log_format = base::log::format::text;
   int workers = 64;

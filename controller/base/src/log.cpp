@@ -27,20 +27,6 @@ spdlog::level::level_enum to_spdlog(level l) {
   return spdlog::level::info;
 }
 
-std::string_view name_of(level l) {
-  switch (l) {
-    case level::debug:
-      return "debug";
-    case level::info:
-      return "info";
-    case level::warn:
-      return "warn";
-    case level::error:
-      return "error";
-  }
-  return "info";
-}
-
 spdlog::logger& sink() {
   static std::shared_ptr<spdlog::logger> const logger = [] {
     auto made = std::make_shared<spdlog::logger>("codeexec", std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -121,6 +107,46 @@ bool needs_quotes(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+void append_json(std::string& line, field const& f) {
+  line += ',';
+  append_quoted(line, f.key);
+  line += ':';
+  if (f.quoted) {
+    append_quoted(line, f.value);
+  } else {
+    line += f.value;
+  }
+}
+
+void append_text(std::string& line, field const& f) {
+  line += ' ';
+  line += f.key;
+  line += '=';
+  if (f.quoted && needs_quotes(f.value)) {
+    append_quoted(line, f.value);
+  } else {
+    line += f.value;
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(level l) {
+  switch (l) {
+    case level::debug:
+      return "debug";
+    case level::info:
+      return "info";
+    case level::warn:
+      return "warn";
+    case level::error:
+      return "error";
+  }
+  return "info";
+}
+
 void configure(level minimum, format how) {
   chosen_format = how;
   sink().set_level(to_spdlog(minimum));
@@ -130,51 +156,38 @@ void set_level(level minimum) {
   sink().set_level(to_spdlog(minimum));
 }
 
+level current_level() {
+  for (auto const l : {level::debug, level::info, level::warn})
+    if (enabled(l)) return l;
+  return level::error;
+}
+
 bool enabled(level l) {
   return sink().should_log(to_spdlog(l));
 }
 
 void write(level l, std::string_view message, std::initializer_list<field> fields) {
+  write(l, message, context(), fields);
+}
+
+void write(level l, std::string_view message, context const& about, std::initializer_list<field> fields) {
   if (!enabled(l)) return;
-  auto const now = format_micro_time(system_clock().wall_now());
+  bool const json = chosen_format == format::json;
+  auto const append = json ? append_json : append_text;
   std::string line;
-  line.reserve(128);
-  if (chosen_format == format::json) {
-    line += "{\"time\":\"";
-    line += now;
-    line += "\",\"level\":\"";
-    line += name_of(l);
-    line += "\",\"message\":";
-    append_quoted(line, message);
-    for (auto const& f : fields) {
-      line += ',';
-      append_quoted(line, f.key);
-      line += ':';
-      if (f.quoted) {
-        append_quoted(line, f.value);
-      } else {
-        line += f.value;
-      }
-    }
-    line += '}';
-  } else {
-    line += now;
-    line += ' ';
-    line += name_of(l);
-    line += ' ';
-    append_quoted(line, message);
-    for (auto const& f : fields) {
-      line += ' ';
-      line += f.key;
-      line += '=';
-      if (f.quoted && needs_quotes(f.value)) {
-        append_quoted(line, f.value);
-      } else {
-        line += f.value;
-      }
-    }
-  }
-  sink().log(to_spdlog(l), "{}", line);
+  line.reserve(256);
+  if (json) line += "{\"time\":\"";
+  line += format_micro_time(system_clock().wall_now());
+  line += json ? "\",\"level\":\"" : " ";
+  line += name_of(l);
+  line += json ? "\",\"message\":" : " ";
+  append_quoted(line, message);
+  for (auto const& f : about.fields())
+    append(line, f);
+  for (auto const& f : fields)
+    append(line, f);
+  if (json) line += '}';
+  sink().log(to_spdlog(l), spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace codeexec::base::log

@@ -134,4 +134,11 @@ admission admission_queue::look(std::string const& uid) const {
   return where;
 }
 
+admission_queue::depth admission_queue::waiting_for() const {
+  depth all;
+  for (auto const& [ns, of] : spaces_)
+    (of.full() ? all.for_namespace : all.for_all) += of.waiting.size();
+  return all;
+}
+
 }  // namespace codeexec::execution

@@ -6,6 +6,7 @@
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/names.hpp"
 #include "codeexec/api/quantity.hpp"
+#include "codeexec/api/trace_context.hpp"
 #include "codeexec/api/validate.hpp"
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/kube_core/names.hpp"
@@ -62,6 +63,16 @@ json labels(api::CodeExecution const& execution) {
   result[text(api::labels::execution)] = kube::label_value(execution.metadata.name);
   result[text(api::labels::execution_uid)] = execution.metadata.uid;
   return result;
+}
+
+/// The caller's trace, on everything that is made for it.
+json trace_annotations(api::CodeExecution const& execution) {
+  json all = json::object();
+  auto const trace = api::read_trace_context(execution.metadata.annotations);
+  if (!trace) return all;
+  all[text(api::annotations::traceparent)] = trace->traceparent;
+  if (!trace->tracestate.empty()) all[text(api::annotations::tracestate)] = trace->tracestate;
+  return all;
 }
 
 json owner(std::string_view api_version, std::string_view kind, std::string_view name, std::string_view uid,
@@ -362,13 +373,15 @@ json make_job(api::CodeExecution const& execution, resolved_spec const& resolved
   json const job_labels = with_own(placed.labels, labels(execution));
   json pod_labels = job_labels;
   pod_labels[text(network_label)] = resolved.network_allowed ? "allow" : "deny";
-  json annotations = json::object();
+  json const trace = trace_annotations(execution);
+  json annotations = trace;
   annotations[text(input_annotation)] = in.sha256;
   annotations[text(code_annotation)] = in.code_sha256;
   annotations[text(runner_annotation)] = parts.runner_config_map;
   annotations[text(token_annotation)] = parts.token;
   json pod_metadata = {{"labels", pod_labels}};
-  if (!placed.annotations.empty()) pod_metadata["annotations"] = placed.annotations;
+  json const pod_annotations = with_own(placed.annotations, trace);
+  if (!pod_annotations.empty()) pod_metadata["annotations"] = pod_annotations;
   return {{"apiVersion", "batch/v1"},
           {"kind", "Job"},
           {"metadata",

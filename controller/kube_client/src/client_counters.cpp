@@ -1,23 +1,31 @@
 #include "codeexec/kube_client/client_counters.hpp"
 
-#include <algorithm>
-#include <iterator>
-#include <utility>
-
 namespace codeexec::kube {
 
-void latency_histogram::observe(std::chrono::steady_clock::duration took) {
-  auto const seconds = std::chrono::duration<double>(took).count();
-  auto const bucket = std::distance(bounds.begin(), std::lower_bound(bounds.begin(), bounds.end(), seconds));
-  ++counts[static_cast<std::size_t>(bucket)];
-  ++count;
-  sum += seconds;
+void client_counters::per_kind::observe(int code, std::chrono::steady_clock::duration took) {
+  ++codes[code];
+  latency.record(took);
 }
 
-void client_counters::observe(request_kind kind, int code, std::chrono::steady_clock::duration took) {
-  auto& seen = requests[std::move(kind)];
-  ++seen.codes[code];
-  seen.latency.observe(took);
+client_counters::per_kind& client_counters::per_kind::operator+=(per_kind const& more) {
+  for (auto const& [code, count] : more.codes)
+    codes[code] += count;
+  latency += more.latency;
+  sent_bytes += more.sent_bytes;
+  received_bytes += more.received_bytes;
+  return *this;
+}
+
+client_counters& client_counters::operator+=(client_counters const& more) {
+  for (auto const& [kind, seen] : more.requests)
+    requests[kind] += seen;
+  refusals_retried += more.refusals_retried;
+  throttled += more.throttled;
+  throttled_time += more.throttled_time;
+  connections_opened += more.connections_opened;
+  connections_reused += more.connections_reused;
+  connections_stale += more.connections_stale;
+  return *this;
 }
 
 }  // namespace codeexec::kube

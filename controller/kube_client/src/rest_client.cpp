@@ -80,11 +80,9 @@ bool bypasses_limit(request const& r) {
 }
 
 request_kind kind_of(request const& r, bool is_watch) {
-  request_kind kind;
-  kind.verb = is_watch ? "WATCH" : std::string(http::to_string(to_http(r.method)));
-  kind.resource = r.resource_name;
-  if (!r.subresource.empty()) kind.resource += "/" + std::string(r.subresource);
-  return kind;
+  auto const method = http::to_string(to_http(r.method));
+  return request_kind{is_watch ? "WATCH" : std::string_view(method.data(), method.size()), r.resource_name,
+                      r.subresource};
 }
 
 std::string basic_authorization(proxy_config const& proxy) {
@@ -113,10 +111,16 @@ task<result<T>> cancelled_as_value(task<result<T>> operation) {
   }
 }
 
+/// An answer that comes in pieces, and where its bytes are counted.
+struct opened_stream {
+  std::unique_ptr<net::response_stream> body;
+  std::shared_ptr<std::uint64_t> received;
+};
+
 class http_byte_stream final : public byte_stream {
  public:
-  http_byte_stream(std::unique_ptr<net::response_stream> body, std::string call)
-      : body_(std::move(body)), call_(std::move(call)) {}
+  http_byte_stream(opened_stream from, std::string call)
+      : body_(std::move(from.body)), received_(std::move(from.received)), call_(std::move(call)) {}
 
   task<result<std::string>> read_some(base::deadline by) override { return cancelled_as_value(read(by)); }
 
@@ -124,10 +128,12 @@ class http_byte_stream final : public byte_stream {
   task<result<std::string>> read(base::deadline by) {
     auto bytes = co_await body_->read_some(by);
     if (!bytes) co_return to_kube(bytes.error()).in(call_);
+    *received_ += bytes->size();
     co_return std::move(*bytes);
   }
 
   std::unique_ptr<net::response_stream> body_;
+  std::shared_ptr<std::uint64_t> received_;
   std::string call_;
 };
 
@@ -193,16 +199,16 @@ class rest_client::impl {
 
   static task<result<void>> log_in(std::shared_ptr<impl> self, base::deadline by);
   static task<result<std::string>> send(std::shared_ptr<impl> self, request r, base::deadline by);
-  static task<result<std::unique_ptr<net::response_stream>>> open(std::shared_ptr<impl> self, request r,
-                                                                  base::deadline by);
+  static task<result<opened_stream>> open(std::shared_ptr<impl> self, request r, base::deadline by);
 
  private:
   /// What one call has tried so far.
   struct call_state {
-    call_state(std::string text, request_kind k, int max_tries)
-        : name(std::move(text)), kind(std::move(k)), schedule(max_tries) {}
+    call_state(std::string text, client_counters::per_kind& of, int max_tries)
+        : name(std::move(text)), counted(of), schedule(max_tries) {}
     std::string name;
-    request_kind kind;
+    std::shared_ptr<log::context const> about;
+    client_counters::per_kind& counted;
     credential proof;
     bool has_proof = false;
     bool refreshed = false;
@@ -216,7 +222,13 @@ class rest_client::impl {
   static task<result<void>> get_ready(std::shared_ptr<impl> self, call_ptr call, bool takes_turn, base::deadline by);
   static task<result<bool>> shall_repeat(std::shared_ptr<impl> self, call_ptr call, int status,
                                          std::optional<std::chrono::seconds> wait, base::deadline by);
-  void observe(call_state const& call, int status);
+  call_ptr begin_call(request const& r, bool is_watch) {
+    auto call =
+        std::make_shared<call_state>(describe_call(r), counted_.requests[kind_of(r, is_watch)], options_.max_tries);
+    call->about = r.about;
+    return call;
+  }
+  static void observe(call_state const& call, int status);
 
   net::url url_;
   tls_source tls_;
@@ -232,10 +244,11 @@ class rest_client::impl {
 
 void rest_client::impl::observe(call_state const& call, int status) {
   auto const took = std::chrono::steady_clock::now() - call.sent_at;
-  counted_.observe(call.kind, status, took);
+  call.counted.observe(status, took);
   if (!log::enabled(log::level::debug)) return;
-  log::debug("API call", {log::kv("call", call.name), log::kv("status", status),
-                          log::kv("millis", std::chrono::duration_cast<std::chrono::milliseconds>(took).count())});
+  auto const millis = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  log::debug("API call", call.about ? *call.about : log::context(),
+             {log::kv("call", call.name), log::kv("status", status), log::kv("millis", millis)});
 }
 
 task<result<void>> rest_client::impl::wait_turn(std::shared_ptr<impl> self, base::deadline by) {
@@ -302,7 +315,7 @@ task<result<void>> rest_client::impl::get_ready(std::shared_ptr<impl> self, call
 }
 
 task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, request r, base::deadline until) {
-  auto const call = std::make_shared<call_state>(describe_call(r), kind_of(r, false), self->options_.max_tries);
+  auto const call = self->begin_call(r, false);
   auto const by = until.min(base::deadline::after(self->options_.call_timeout));
   auto const body = r.body.empty() ? nullptr : std::make_shared<std::string const>(std::move(r.body));
 
@@ -313,8 +326,10 @@ task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, re
     wire.accept_gzip = self->options_.compression && r.method == verb::get;
     call->sent_at = std::chrono::steady_clock::now();
     auto answer = co_await self->http_.send(std::move(wire), by);
-    self->observe(*call, answer ? answer->status : 0);
+    observe(*call, answer ? answer->status : 0);
+    if (body) call->counted.sent_bytes += body->size();
     if (!answer) co_return to_kube(answer.error()).in(call->name);
+    call->counted.received_bytes += answer->body.size();
     auto const status = answer->status;
     if (is_success(status)) co_return std::move(answer->body);
 
@@ -325,11 +340,10 @@ task<result<std::string>> rest_client::impl::send(std::shared_ptr<impl> self, re
   }
 }
 
-task<result<std::unique_ptr<net::response_stream>>> rest_client::impl::open(std::shared_ptr<impl> self, request r,
-                                                                            base::deadline until) {
+task<result<opened_stream>> rest_client::impl::open(std::shared_ptr<impl> self, request r, base::deadline until) {
   // A log is followed like a watch, but may count thousands where there is one watch per resource: it takes its turn.
   bool const is_watch = r.subresource.empty();
-  auto const call = std::make_shared<call_state>(describe_call(r), kind_of(r, is_watch), self->options_.max_tries);
+  auto const call = self->begin_call(r, is_watch);
   auto const by = until.min(base::deadline::after(self->options_.call_timeout));
   auto const body = r.body.empty() ? nullptr : std::make_shared<std::string const>(std::move(r.body));
 
@@ -339,11 +353,15 @@ task<result<std::unique_ptr<net::response_stream>>> rest_client::impl::open(std:
     auto wire = self->to_wire(r, body, call->proof.authorization);
     call->sent_at = std::chrono::steady_clock::now();
     auto answer = co_await self->http_.open(std::move(wire), by);
-    self->observe(*call, answer ? (*answer)->status() : 0);
+    observe(*call, answer ? (*answer)->status() : 0);
     if (!answer) co_return to_kube(answer.error()).in(call->name);
     auto stream = std::move(*answer);
     auto const status = stream->status();
-    if (is_success(status)) co_return std::move(stream);
+    if (is_success(status)) {
+      std::shared_ptr<std::uint64_t> received(self, &call->counted.received_bytes);
+      opened_stream opened{std::move(stream), std::move(received)};
+      co_return std::move(opened);
+    }
 
     auto const text = co_await stream->read_beginning(max_status_body, by);
     if (!text) co_return to_kube(text.error()).in(call->name);
@@ -409,8 +427,7 @@ result<std::unique_ptr<rest_client>> rest_client::create(asio::any_io_executor e
 }
 
 namespace {
-task<result<std::unique_ptr<byte_stream>>> as_byte_stream(task<result<std::unique_ptr<net::response_stream>>> opening,
-                                                          std::string call) {
+task<result<std::unique_ptr<byte_stream>>> as_byte_stream(task<result<opened_stream>> opening, std::string call) {
   auto opened = co_await std::move(opening);
   if (!opened) co_return opened.error();
   std::unique_ptr<byte_stream> stream = std::make_unique<http_byte_stream>(std::move(*opened), std::move(call));

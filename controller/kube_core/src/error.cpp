@@ -191,6 +191,19 @@ std::string error::describe() const {
   return text;
 }
 
+std::string error::describe_for_log() const {
+  bool const may_quote = kind_ == error_kind::api && (http_status_ == 400 || http_status_ == 422);
+  if (!may_quote) return describe();
+  std::string text = context_.empty() ? "" : context_ + ": ";
+  text += std::to_string(http_status_);
+  if (!reason_.empty()) text += " " + reason_;
+  for (std::size_t i = 0; i < causes_.size() && i < 5; ++i) {
+    text += i == 0 ? ": " : ", ";
+    text += causes_[i].field + (causes_[i].reason.empty() ? "" : " (" + causes_[i].reason + ")");
+  }
+  return text;
+}
+
 std::optional<std::chrono::seconds> parse_retry_after(std::string_view value, base::wall_time now) {
   while (value.starts_with(' '))
     value.remove_prefix(1);

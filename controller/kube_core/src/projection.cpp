@@ -263,9 +263,14 @@ projection watch_projection(projection object) {
   auto const metadata =
       std::find_if(object.begin(), object.end(), [](kept_field const& one) { return one.name == "metadata"; });
   if (metadata != object.end() && !metadata->below.empty()) {
-    bool const keeps_annotations = std::any_of(metadata->below.begin(), metadata->below.end(),
-                                               [](kept_field const& one) { return one.name == "annotations"; });
-    if (!keeps_annotations) metadata->below.push_back({"annotations", {"k8s.io/initial-events-end"}});
+    char const* const mark = "k8s.io/initial-events-end";
+    auto const kept = std::find_if(metadata->below.begin(), metadata->below.end(),
+                                   [](kept_field const& one) { return one.name == "annotations"; });
+    if (kept == metadata->below.end()) {
+      metadata->below.push_back({"annotations", {mark}});
+    } else if (!kept->below.empty()) {
+      kept->below.emplace_back(mark);
+    }
   }
   for (auto const* const field : {"kind", "message", "reason", "code", "details"})
     object.emplace_back(field);

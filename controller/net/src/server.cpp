@@ -14,6 +14,7 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <cstdio>
 #include <optional>
+#include <unistd.h>
 
 #include "codeexec/async/cancellation.hpp"
 #include "codeexec/async/event.hpp"
@@ -429,12 +430,25 @@ base::result<tcp::endpoint> http_server::listen(tcp::endpoint where) {
     acceptor.listen(tcp::acceptor::max_listen_connections, ec);
   }
   if (ec) {
+    boost::system::error_code ignored;
+    acceptor.close(ignored);  // another address may be tried
     return base::error("cannot listen on " + where.address().to_string() + ":" + std::to_string(where.port()) + ": " +
                        ec.message());
   }
   tcp::endpoint const bound = acceptor.local_endpoint(ec);
   (void)state_->group.spawn("accept", state::accept(state_));
   return bound;
+}
+
+base::result<void> http_server::adopt(int listening) {
+  boost::system::error_code ec;
+  state_->acceptor.assign(tcp::v4(), listening, ec);
+  if (ec) {
+    ::close(listening);
+    return base::error("cannot use a listening socket: " + ec.message());
+  }
+  (void)state_->group.spawn("accept", state::accept(state_));
+  return {};
 }
 
 asio::awaitable<void> http_server::stop() {

@@ -52,7 +52,12 @@ api::CodeExecution what_cleaning_up_needs(api::CodeExecution from) {
 }  // namespace
 
 kube::projection const& execution_fields() {
-  static auto const kept = with_label({kube::kept_metadata(), "spec", "status"}, nullptr);
+  static auto const kept = [] {
+    auto fields = with_label({kube::kept_metadata(), "spec", "status"}, nullptr);
+    field(fields, "metadata")
+        .below.push_back({"annotations", {api::annotations::traceparent.data(), api::annotations::tracestate.data()}});
+    return fields;
+  }();
   return kept;
 }
 

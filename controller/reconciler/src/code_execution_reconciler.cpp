@@ -6,6 +6,7 @@
 
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/names.hpp"
+#include "codeexec/api/trace_context.hpp"
 #include "codeexec/async/deadline.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/execution/build.hpp"
@@ -84,6 +85,7 @@ std::shared_ptr<api::CodeExecution const> stores::find_by_uid(std::string const&
 struct code_execution_reconciler::record {
   object_key key;
   std::string uid;
+  std::string reconcile_id;  // of the newest pass
 
   std::shared_ptr<api::CodeExecution const> stored;  // as the watch shows it
   // Metadata and status of the server's last answer to a write of ours, until the watch has caught up with it.
@@ -132,6 +134,51 @@ code_execution_reconciler::~code_execution_reconciler() = default;
 kube::task<void> code_execution_reconciler::stop() {
   readers_.stop();
   co_await readers_.join();
+}
+
+base::log::context code_execution_reconciler::about(record const& r) {
+  base::log::context lines;
+  lines.add("namespace", r.key.ns).add("name", r.key.name).add("uid", r.uid).add("reconcile_id", r.reconcile_id);
+  if (r.job) lines.add("job", r.job->metadata.name);
+  if (r.pod) lines.add("pod", r.pod->metadata.name);
+  if (!r.stored) return lines;
+  if (auto const trace = api::read_trace_context(r.stored->metadata.annotations)) {
+    lines.add("trace_id", trace->trace_id()).add("span_id", trace->parent_id());
+  }
+  return lines;
+}
+
+kube::task<kube::result<std::string>> code_execution_reconciler::send(record const& r, kube::request what,
+                                                                      base::deadline by) {
+  // Only the client's debug line reads it.
+  if (base::log::enabled(base::log::level::debug)) what.about = std::make_shared<base::log::context const>(about(r));
+  return client_.send(std::move(what), by);
+}
+
+void step_times::record(api::Timeline const& of) {
+  auto const accepted = base::parse_time(of.accepted);
+  auto const created = base::parse_time(of.jobCreated);
+  auto const scheduled = base::parse_time(of.podScheduled);
+  auto const started = base::parse_time(of.codeStarted);
+  auto const finished = base::parse_time(of.codeFinished);
+  auto const captured = base::parse_time(of.captured);
+  auto const step = [](step_histogram& of_step, auto const& from, auto const& to) {
+    if (from && to) of_step.record(*to - *from);
+  };
+  step(queue, accepted, created);
+  step(schedule, created, scheduled);
+  step(start, scheduled, started);
+  step(run, started, finished);
+  step(capture, finished, captured);
+  step(whole, accepted, captured);
+}
+
+void code_execution_reconciler::count_end(api::CodeExecutionStatus const& status) {
+  ++(status.phase == api::phases::succeeded ? counters_.succeeded : counters_.failed);
+  auto const& all = api::reasons::final_ones;
+  auto const reason = std::find(all.begin(), all.end(), status.reason);
+  if (reason != all.end()) ++counters_.by_reason[static_cast<std::size_t>(reason - all.begin())];
+  if (status.timeline) counters_.steps.record(*status.timeline);
 }
 
 bool code_execution_reconciler::is_pod_of(record const& r, kube::Pod const& pod) {
@@ -264,6 +311,7 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
     found = records_.emplace(key, std::move(fresh)).first;
   }
   record_ptr const r = found->second;
+  r->reconcile_id = std::move(reconcile_id);
   auto& known = r->known;
   if (known.token.empty()) {
     constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -323,8 +371,7 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
       if (end) co_return *end;
     }
   }
-  base::log::error("a pass did not come to an end",
-                   {base::log::kv("execution", key.describe()), base::log::kv("reconcile", reconcile_id)});
+  base::log::error("a pass did not come to an end", about(*r));
   co_return outcome::retry("a pass did not come to an end");
 }
 
@@ -424,7 +471,7 @@ void code_execution_reconciler::take_answer(record& r, std::string const& body) 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::refresh(record_ptr r) {
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_get(kube::code_executions, r->key.ns, r->key.name);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     if (answer.error().is_not_found()) co_return outcome::done();
@@ -445,7 +492,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::add_final
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::merge, dump(patch),
                                   api::field_manager);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     if (answer.error().is_not_found()) co_return outcome::done();
@@ -490,7 +537,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::read_code
   auto const from = r->stored->spec.codeFrom->configMapKeyRef;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_get(kube::config_maps, r->key.ns, from.name);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   auto& source = r->known.source;
   bool const said_no = !answer && answer.error().kind() == kube::error_kind::api && !answer.error().is_retryable();
@@ -528,8 +575,7 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
   } else {
     why.what = execution::refusal::kind::forbidden;
   }
-  base::log::warn("creation refused",
-                  {base::log::kv("execution", r.key.describe()), base::log::kv("error", e.describe())});
+  base::log::warn("creation refused", about(r), {base::log::kv("error", e.describe_for_log())});
   tell_(execution::child_refused(r.stored->metadata, why.message));
   r.known.refused = std::move(why);
   // Rounds go on: decide() says what a refusal means.
@@ -547,7 +593,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   r->known.job_ruled_out = false;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_create(kube::jobs, r->key.ns, dump(*object), api::field_manager);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     if (!answer.error().is_already_exists()) co_return refused(*r, answer.error());
@@ -562,11 +608,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   if (job == nullptr) co_return outcome::retry("the answer to the Job's creation cannot be read");
   ++counters_.started;
   r->known.job_created = clock_.wall_now();
-  base::log::info("job made",
-                  {base::log::kv("execution", r->key.describe()), base::log::kv("job", job->metadata.name)});
   tell_(execution::job_created(r->stored->metadata, job->metadata.name));
   // The watch may have been quicker.
   if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
+  base::log::info("job made", about(*r));
   co_return std::nullopt;
 }
 
@@ -574,7 +619,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(
   auto const name = execution::child_name(r->stored->metadata);
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_get(kube::jobs, r->key.ns, name);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     if (!answer.error().is_not_found()) co_return outcome::retry(answer.error());
@@ -607,7 +652,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   r->known.refused.reset();
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_create(kube::config_maps, r->key.ns, dump(*object), api::field_manager);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (answer) {
     r->known.input_ready = true;
@@ -620,7 +665,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
   }
   auto const name = (*object)["metadata"]["name"].get<std::string>();
   auto get = kube::make_get(kube::config_maps, r->key.ns, name);
-  auto getting = client_.send(std::move(get), by);
+  auto getting = send(*r, std::move(get), by);
   auto const found = co_await std::move(getting);
   if (!found) co_return outcome::retry(found.error());
   auto const existing = kube::parse_answer(*found);
@@ -660,7 +705,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(
   options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_list(kube::pods, r->key.ns, options);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) co_return outcome::retry(answer.error());
   auto const page = kube::decode_list(*answer);
@@ -684,12 +729,11 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::read_job_
   options.limit = 50;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_list(kube::core_events, r->key.ns, options);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     // They only explain; a right that is missing must not stop anything.
-    base::log::debug("events cannot be read", {base::log::kv("execution", r->key.describe()),
-                                               base::log::kv("error", answer.error().describe())});
+    base::log::debug("events cannot be read", about(*r), {base::log::kv("error", answer.error().describe_for_log())});
     co_return std::nullopt;
   }
   auto const page = kube::decode_list(*answer);
@@ -713,7 +757,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_jo
   options.policy = kube::propagation::background;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_delete(kube::jobs, r->key.ns, execution::child_name(r->stored->metadata), options);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     // Not there, or another one under its name: ours is gone. A conflict while the watch still shows ours means that
@@ -743,7 +787,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::remove_fi
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::json, dump(patch),
                                   api::field_manager);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     if (answer.error().is_not_found()) co_return outcome::done();
@@ -754,7 +798,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::remove_fi
     }
     co_return outcome::retry(answer.error());
   }
-  base::log::info("let go", {base::log::kv("execution", r->key.describe())});
+  base::log::info("let go", about(*r));
   take_answer(*r, *answer);
   co_return outcome::done();
 }
@@ -764,11 +808,11 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_ex
   options.uid = r->uid;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_delete(kube::code_executions, r->key.ns, r->key.name, options);
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer && !answer.error().is_not_found() && !answer.error().is_conflict())
     co_return outcome::retry(answer.error());
-  base::log::info("time to live is over", {base::log::kv("execution", r->key.describe())});
+  base::log::info("time to live is over", about(*r));
   co_return outcome::done();
 }
 
@@ -784,7 +828,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::merge, dump(patch),
                                   api::field_manager, "status");
-  auto sending = client_.send(std::move(request), by);
+  auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     auto const& e = answer.error();
@@ -797,8 +841,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
         e.is_invalid() || e.http_status() == 413 || e.message().find("too large") != std::string::npos;
     if (too_large) ++r->known.status_refusals;
     if (too_large || (!e.is_retryable() && !e.is_cancelled())) {
-      base::log::error("status refused",
-                       {base::log::kv("execution", r->key.describe()), base::log::kv("error", e.describe())});
+      base::log::error("status refused", about(*r), {base::log::kv("error", e.describe_for_log())});
     }
     co_return outcome::retry(e);
   }
@@ -807,11 +850,9 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
   bool const is_the_end = status->is_final() && !r->status().is_final();
   take_answer(*r, *answer);
   if (is_the_end) {
-    bool const succeeded = status->phase == api::phases::succeeded;
-    ++(succeeded ? counters_.succeeded : counters_.failed);
-    base::log::info("execution finished",
-                    {base::log::kv("execution", r->key.describe()), base::log::kv("phase", status->phase),
-                     base::log::kv("reason", status->reason)});
+    count_end(*status);
+    base::log::info("execution finished", about(*r),
+                    {base::log::kv("phase", status->phase), base::log::kv("reason", status->reason)});
   }
   co_return std::nullopt;
 }
@@ -833,6 +874,7 @@ void code_execution_reconciler::start_log_reader(record_ptr const& r, std::strin
   r->log.state = execution::log_state::progress::following;
   if (!follow) r->log.read_anew = true;
   what.number = ++r->readers;
+  if (base::log::enabled(base::log::level::debug)) what.about = std::make_shared<base::log::context const>(about(*r));
   ++(follow ? counters_.logs_followed : counters_.logs_read);
   ++log_readers_;
   bool const runs = readers_.spawn("log of " + r->key.describe(), run_log_reader(r, std::move(what)));
@@ -889,8 +931,7 @@ kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_req
       break;
   }
   if (r->log.state != progress::ended) {
-    base::log::debug("log reading ended early",
-                     {base::log::kv("execution", r->key.describe()), base::log::kv("problem", reading.problem)});
+    base::log::debug("log reading ended early", about(*r), {base::log::kv("problem", reading.problem)});
   }
   enqueue_(r->key);
 }

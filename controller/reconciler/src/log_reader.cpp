@@ -21,6 +21,7 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
   options.follow = what.follow;
   if (!what.follow) options.limit_bytes = longest_log;
   auto request = kube::make_pod_log(what.ns, what.pod, options);
+  request.about = what.about;
   auto opening = client.open_stream(std::move(request), by.min(base::deadline::after(open_timeout)));
   auto opened = co_await std::move(opening);
   if (!opened) {

@@ -65,12 +65,14 @@ kube::task<void> controller::run(std::vector<informer_base*> sources) {
   while (!stopping_) {
     int started = 0;
     while (in_flight_ < options_.concurrency && started < passes_per_turn) {
-      auto item = queue_.take(clock_.steady_now());
+      auto const now = clock_.steady_now();
+      auto item = queue_.take(now);
       if (!item) break;
       ++started;
       ++in_flight_;
+      auto const began = began_.insert(began_.end(), now);
       auto task_name = "reconcile " + item->key.describe();
-      auto task = pass(std::move(*item), next_id());
+      auto task = pass(std::move(*item), next_id(), began);
       passes_.spawn(std::move(task_name), std::move(task));
     }
     if (started == passes_per_turn) {
@@ -87,7 +89,7 @@ kube::task<void> controller::run(std::vector<informer_base*> sources) {
   }
 }
 
-kube::task<void> controller::pass(work_queue::item item, std::string reconcile_id) {
+kube::task<void> controller::pass(work_queue::item item, std::string reconcile_id, began_at began) {
   std::exception_ptr failure;
   auto result = outcome::done();
   try {
@@ -111,7 +113,21 @@ kube::task<void> controller::pass(work_queue::item item, std::string reconcile_i
     ++counters_.exceptions;
     result = outcome::retry(async::describe(failure));
   }
+  tell_end(item, reconcile_id, result, clock_.steady_now() - *began);
+  began_.erase(began);
   conclude(item, reconcile_id, result, threw);
+}
+
+void controller::tell_end(work_queue::item const& item, std::string const& reconcile_id, outcome const& result,
+                          work_queue::duration took) const {
+  if (!log::enabled(log::level::debug)) return;
+  using millis = std::chrono::milliseconds;
+  auto const what = result.what();
+  auto const* const how = what == outcome::kind::done ? "done" : what == outcome::kind::requeue ? "requeue" : "retry";
+  log::debug("reconciled", {log::kv("controller", options_.name), log::kv("namespace", item.key.ns),
+                            log::kv("name", item.key.name), log::kv("reconcile_id", reconcile_id),
+                            log::kv("result", how), log::kv("millis", std::chrono::duration_cast<millis>(took).count()),
+                            log::kv("waited_millis", std::chrono::duration_cast<millis>(item.waited).count())});
 }
 
 void controller::conclude(work_queue::item const& item, std::string const& reconcile_id, outcome const& result,
@@ -132,8 +148,8 @@ void controller::conclude(work_queue::item const& item, std::string const& recon
       auto const delay = queue_.add_rate_limited(item.key, item.how_soon, now, result.delay());
       log::write(threw ? log::level::error : log::level::warn,
                  threw ? "reconcile threw an exception, will be tried again" : "reconcile failed, will be tried again",
-                 {log::kv("controller", options_.name), log::kv("key", item.key.describe()),
-                  log::kv("reconcile_id", reconcile_id), log::kv("error", result.why()),
+                 {log::kv("controller", options_.name), log::kv("namespace", item.key.ns),
+                  log::kv("name", item.key.name), log::kv("reconcile_id", reconcile_id), log::kv("error", result.why()),
                   log::kv("failures", item.failures + 1),
                   log::kv("retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay).count())});
       break;

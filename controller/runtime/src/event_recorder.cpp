@@ -76,7 +76,7 @@ void event_recorder::complain(kube::error const& e) {
   auto const what = std::to_string(e.http_status()) + e.reason();
   auto const how_bad = what == complained_ ? log::level::debug : log::level::warn;
   complained_ = what;
-  log::write(how_bad, "event not written", {log::kv("error", e.describe())});
+  log::write(how_bad, "event not written", {log::kv("error", e.describe_for_log())});
 }
 
 event_queue::moment event_recorder::now() const {

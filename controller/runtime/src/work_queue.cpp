@@ -5,16 +5,6 @@
 
 namespace codeexec::runtime {
 
-void duration_histogram::record(duration d) {
-  auto const seconds = std::chrono::duration<double>(d).count();
-  for (std::size_t i = 0; i < bounds.size(); ++i) {
-    if (seconds <= bounds[i]) ++cumulative_[i];
-  }
-  ++count_;
-  sum_ += d;
-  max_ = std::max(max_, d);
-}
-
 work_queue::entry_ref work_queue::find_or_make(object_key const& key) {
   return &*entries_.try_emplace(key).first;
 }
@@ -150,7 +140,7 @@ std::optional<work_queue::item> work_queue::take(base::steady_time now) {
   ++processing_;
   ++counters_.takes;
   auto const waited = std::max(now - what.since, duration::zero());
-  counters_.wait.record(waited);
+  counters_.wait[static_cast<std::size_t>(*from)].record(waited);
   return item{e->first, *from, waited, what.backoff ? what.backoff->failures() : 0};
 }
 

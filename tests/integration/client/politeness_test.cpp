@@ -169,11 +169,12 @@ TEST_F(Politeness, CallsAreCountedByKindAndCode) {
   EXPECT_FALSE(open(r));
   auto const all = counted();
   ASSERT_EQ(all.requests.size(), 3U);
-  auto const& pods = all.requests.at({"GET", "pods"});
+  auto const& pods = all.requests.at({"GET", "pods", ""});
   EXPECT_EQ(pods.codes, (std::map<int, std::uint64_t>{{0, 1}, {200, 1}, {404, 1}}));
-  EXPECT_EQ(pods.latency.count, 3U);
-  EXPECT_EQ(all.requests.at({"GET", "pods/log"}).latency.count, 1U);
-  EXPECT_EQ(all.requests.at({"WATCH", "pods"}).latency.count, 1U);
+  EXPECT_EQ(pods.latency.count(), 3U);
+  EXPECT_EQ(all.requests.at({"GET", "pods", "log"}).latency.count(), 1U);
+  EXPECT_EQ(all.requests.at({"WATCH", "pods", ""}).latency.count(), 1U);
+  EXPECT_EQ(pods.received_bytes, 2U);
   EXPECT_EQ(all.connections_opened + all.connections_reused, 5U);
 }
 

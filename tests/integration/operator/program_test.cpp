@@ -134,6 +134,8 @@ TEST(Program, HelpNamesEveryFlagWithItsVariable) {
                            "log-level",
                            "log-format",
                            "ready-file",
+                           "health-bind-address",
+                           "metrics-bind-address",
                            "kube-api-qps",
                            "kube-api-burst",
                            "leader-elect",

@@ -25,6 +25,28 @@ class logging : public testing::Test {
   }
 };
 
+TEST_F(logging, what_lines_have_in_common_stands_first_and_empty_values_nowhere) {
+  configure(level::debug, format::json);
+  context about;
+  about.add("namespace", "a").add("job", "").add("reconcile_id", "1f");
+  auto const written = nlohmann::json::parse(captured([&] { debug("done", about, {kv("status", 200)}); }));
+  EXPECT_EQ(written["namespace"], "a");
+  EXPECT_EQ(written["reconcile_id"], "1f");
+  EXPECT_EQ(written["status"], 200);
+  EXPECT_FALSE(written.contains("job"));
+  configure(level::info, format::text);
+  EXPECT_NE(
+      captured([&] { info("done", about, {kv("n", 1)}); }).find(" info \"done\" namespace=a reconcile_id=1f n=1\n"),
+      std::string::npos);
+}
+
+TEST_F(logging, the_level_is_known_and_may_change) {
+  for (auto const l : {level::debug, level::info, level::warn, level::error}) {
+    set_level(l);
+    EXPECT_EQ(current_level(), l);
+  }
+}
+
 std::vector<std::string> lines(std::string const& text) {
   std::vector<std::string> out;
   std::string line;

@@ -252,5 +252,14 @@ TEST(AdmissionQueue, TenThousandInHundredNamespacesAllStartInTurnAndQuickly) {
       << "5000 of 50 namespaces, 1 of 51 turns the flood's";
 }
 
+TEST(AdmissionQueue, ThoseThatWaitAreCountedByWhatTheyWaitFor) {
+  queue q(3, {{"a", 1}});
+  q.wait_all({"a1", "a2", "a3", "b1", "b2", "b3"});
+  (void)q.admit();
+  EXPECT_EQ(q.running(), 3U);
+  EXPECT_EQ(q.waiting_for().for_namespace, 2U);
+  EXPECT_EQ(q.waiting_for().for_all, 1U);
+}
+
 }  // namespace
 }  // namespace codeexec::execution

@@ -218,6 +218,22 @@ TEST(Job, ReferencesInValuesStayPlainText) {
   EXPECT_EQ(container_of(job_of(e))["command"].back(), "$$(HOME)");
 }
 
+TEST(Job, TheCallersTraceGoesOnToJobAndPodAndNoOtherAnnotation) {
+  auto e = make_execution();
+  EXPECT_FALSE(job_of(e)["spec"]["template"]["metadata"].contains("annotations"));
+  e.metadata.annotations = {{"codeexec.dev/traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+                            {"codeexec.dev/tracestate", "a=b"},
+                            {"example.com/other", "x"}};
+  auto const job = job_of(e);
+  auto const& pod = job["spec"]["template"]["metadata"]["annotations"];
+  EXPECT_EQ(pod, json::parse(R"({"codeexec.dev/traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                                 "codeexec.dev/tracestate": "a=b"})"));
+  EXPECT_EQ(job["metadata"]["annotations"]["codeexec.dev/tracestate"], "a=b");
+  EXPECT_FALSE(job["metadata"]["annotations"].contains("example.com/other"));
+  e.metadata.annotations["codeexec.dev/traceparent"] = "forged\nline";
+  EXPECT_FALSE(job_of(e)["spec"]["template"]["metadata"].contains("annotations"));
+}
+
 TEST(Job, NamesFitWhateverTheExecutionIsCalled) {
   auto e = make_execution();
   e.metadata.name = std::string(120, 'a') + "." + std::string(100, 'b');

@@ -174,4 +174,15 @@ TEST(Error, StatusNestedWithoutMeasureIsForeignText) {
   EXPECT_LE(e.message().size(), 256U);
 }
 
+TEST(ErrorForLog, NamesFieldsAndQuotesNothingOfABody) {
+  auto const e = error::from_status(422, R"({"kind": "Status", "reason": "Invalid",
+      "message": "Job is invalid: spec.env[0].value: Invalid value: \"SECRET\"",
+      "details": {"causes": [{"reason": "FieldValueInvalid", "message": "Invalid value: \"SECRET\"", "field": "spec.env[0].value"}]}})");
+  EXPECT_NE(e.describe().find("SECRET"), std::string::npos);
+  EXPECT_EQ(e.describe_for_log(), "422 Invalid: spec.env[0].value (FieldValueInvalid)");
+  EXPECT_EQ(error::from_status(400, "SECRET").describe_for_log().find("SECRET"), std::string::npos);
+  auto const quota = error::from_status(403, R"({"reason": "Forbidden", "message": "exceeded quota: pods"})");
+  EXPECT_EQ(quota.describe_for_log(), quota.describe());
+}
+
 }  // namespace

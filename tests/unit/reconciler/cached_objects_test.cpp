@@ -1,7 +1,11 @@
 #include "codeexec/reconciler/cached_objects.hpp"
 
 #include <gtest/gtest.h>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+
+#include "codeexec/kube_core/watch_event.hpp"
 
 namespace codeexec::reconciler {
 namespace {
@@ -34,6 +38,25 @@ TEST(CachedExecution, UnfinishedOneIsCachedWhole) {
   auto expected = std::get<api::CodeExecution>(api::decode_code_execution(object));
   expected.metadata.annotations.clear();
   EXPECT_EQ(api::encode(cached(object)), api::encode(expected));
+}
+
+TEST(CachedExecution, ItsTraceIsKept) {
+  auto object = execution("Running");
+  object["metadata"]["annotations"]["codeexec.dev/traceparent"] = "00-1-2-01";
+  object["metadata"]["annotations"]["codeexec.dev/tracestate"] = "a=b";
+  EXPECT_EQ(cached(object).metadata.annotations,
+            (std::map<std::string, std::string>{{"codeexec.dev/traceparent", "00-1-2-01"},
+                                                {"codeexec.dev/tracestate", "a=b"}}));
+}
+
+TEST(CachedExecution, TheEndOfAStreamedListIsStillSeen) {
+  auto const line = kube::decode_watch_event(
+      R"({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9",
+          "annotations": {"k8s.io/initial-events-end": "true", "other": "x"}}}})",
+      kube::watch_projection(execution_fields()));
+  auto const* const mark = std::get_if<kube::bookmark_event>(&line);
+  ASSERT_NE(mark, nullptr);
+  EXPECT_TRUE(mark->initial_events_end);
 }
 
 TEST(CachedExecution, FinishedOneIsCachedWithoutWhatNobodyReadsAnyMore) {

@@ -172,7 +172,8 @@ TEST_F(WorkQueue, WaitAndWorkAreMeasured) {
   auto const& c = queue.counters();
   EXPECT_EQ(c.adds, 2U);
   EXPECT_EQ(c.takes, 1U);
-  EXPECT_EQ(c.wait.max(), 2s);
+  EXPECT_EQ(c.wait[static_cast<std::size_t>(priority::normal)].max(), 2s);
+  EXPECT_EQ(c.wait[static_cast<std::size_t>(priority::high)].count(), 0U);
   EXPECT_EQ(c.work.sum(), 5s);
   EXPECT_EQ(c.work.at_most(6), 0U);  // 1 s
   EXPECT_EQ(c.work.at_most(7), 1U);  // 5 s

@@ -25,6 +25,12 @@ inline constexpr std::string_view execution_uid = "codeexec.dev/execution-uid";
 inline constexpr std::string_view component = "codeexec.dev/component";  ///< one of `components`
 }  // namespace labels
 
+/// Of a CodeExecution; the operator hands them on to its Job and Pod.
+namespace annotations {
+inline constexpr std::string_view traceparent = "codeexec.dev/traceparent";  ///< W3C trace context (trace_context.hpp)
+inline constexpr std::string_view tracestate = "codeexec.dev/tracestate";
+}  // namespace annotations
+
 /// What an object is of ours.
 namespace components {
 inline constexpr std::string_view execution = "execution";  ///< Jobs, Pods and their ConfigMaps

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace codeexec::base::log {
 
@@ -45,13 +47,33 @@ requires std::is_arithmetic_v<N> field kv(std::string_view key, N value) {
   return field(key, std::to_string(value), false);
 }
 
+/// What the lines about one thing have in common: which object, which pass over it, which trace. They come first in a
+/// line. Not cheap: make one where a line is written (enabled()), not in case one might be.
+class context {
+ public:
+  explicit context() = default;
+  /// `key`: a literal. An empty value is left out.
+  context& add(std::string_view key, std::string_view value) {
+    if (!value.empty()) fields_.push_back(kv(key, value));
+    return *this;
+  }
+  std::vector<field> const& fields() const { return fields_; }
+
+ private:
+  std::vector<field> fields_;
+};
+
 /// Call once, before threads start. Until then: text at info.
 void configure(level minimum, format how);
 /// May be called at any time from any thread.
 void set_level(level minimum);
+level current_level();
 bool enabled(level l);
+std::string_view name_of(level l);
 
+/// One line, written at once. Any thread.
 void write(level l, std::string_view message, std::initializer_list<field> fields = {});
+void write(level l, std::string_view message, context const& about, std::initializer_list<field> fields = {});
 
 inline void debug(std::string_view message, std::initializer_list<field> fields = {}) {
   write(level::debug, message, fields);
@@ -64,6 +86,18 @@ inline void warn(std::string_view message, std::initializer_list<field> fields =
 }
 inline void error(std::string_view message, std::initializer_list<field> fields = {}) {
   write(level::error, message, fields);
+}
+inline void debug(std::string_view message, context const& about, std::initializer_list<field> fields = {}) {
+  write(level::debug, message, about, fields);
+}
+inline void info(std::string_view message, context const& about, std::initializer_list<field> fields = {}) {
+  write(level::info, message, about, fields);
+}
+inline void warn(std::string_view message, context const& about, std::initializer_list<field> fields = {}) {
+  write(level::warn, message, about, fields);
+}
+inline void error(std::string_view message, context const& about, std::initializer_list<field> fields = {}) {
+  write(level::error, message, about, fields);
 }
 
 }  // namespace codeexec::base::log

@@ -68,6 +68,12 @@ class admission_queue {
   /// Of one that is not known: admitted as no bound speaks of it. O(log n) and a step for each namespace that waits.
   admission look(std::string const& uid) const;
 
+  /// Those that wait, by what they wait for. A step for each namespace that has executions.
+  struct depth {
+    std::size_t for_all = 0;        ///< a slot of all namespaces together
+    std::size_t for_namespace = 0;  ///< one of their own namespace
+  };
+  depth waiting_for() const;
   std::size_t waiting() const { return waiting_; }
   std::size_t running() const { return entries_.size() - waiting_; }
 

@@ -77,6 +77,9 @@ class error {
 
   /// "POST .../jobs: 403 Forbidden: pods is forbidden: ..." for logs and people.
   std::string describe() const;
+  /// For the log alone. What a server says of a body that it does not take (400, 422) may quote from it, that is, code,
+  /// environment or output of users: then only the fields are named that it complains of.
+  std::string describe_for_log() const;
 
  private:
   error_kind kind_ = error_kind::protocol;

@@ -3,11 +3,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "codeexec/kube_core/resource.hpp"
+
+namespace codeexec::base::log {
+class context;
+}
 
 namespace codeexec::kube {
 
@@ -28,6 +33,8 @@ struct request {
 
   /// True where sending it twice does no more than sending it once (GET, or a write that names a precondition).
   bool idempotent = false;
+  /// For the debug line about the call: on whose behalf it is made. May be null.
+  std::shared_ptr<base::log::context const> about;
 };
 
 struct list_options {

@@ -92,6 +92,10 @@ class http_server {
   /// Binds and accepts from now on. Port 0: any free one. The bound endpoint, or why not.
   base::result<boost::asio::ip::tcp::endpoint> listen(boost::asio::ip::tcp::endpoint where);
 
+  /// The same with a socket that listens already, made by somebody else (in another network namespace, say). The server
+  /// owns it from now on, also where this fails.
+  base::result<void> adopt(int listening);
+
   /// Accepts nothing any more, cancels what is under way, waits for it.
   boost::asio::awaitable<void> stop();
 

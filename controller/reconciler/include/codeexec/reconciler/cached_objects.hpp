@@ -9,7 +9,8 @@
 
 namespace codeexec::reconciler {
 
-/// What the informers ask for: of metadata neither managedFields nor, of executions and Pods, annotations; of labels
+/// What the informers ask for: of metadata neither managedFields nor annotations of Pods, and of executions only those
+/// of their trace; of labels
 /// only the one that leads from a Pod to its execution. A Pod has six more, which cost as much as its status.
 kube::projection const& execution_fields();
 kube::projection const& job_fields();

@@ -4,6 +4,7 @@
 // the watches show our own writes, and holds what was read of logs; a restart loses it and loses nothing by that.
 #pragma once
 
+#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <functional>
@@ -14,8 +15,11 @@
 #include <unordered_map>
 
 #include "codeexec/api/code_execution.hpp"
+#include "codeexec/api/names.hpp"
 #include "codeexec/async/task_group.hpp"
 #include "codeexec/base/backoff.hpp"
+#include "codeexec/base/histogram.hpp"
+#include "codeexec/base/log.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/execution/config.hpp"
 #include "codeexec/execution/decide.hpp"
@@ -49,10 +53,30 @@ struct stores {
 /// What the informers of Jobs and Pods should ask for.
 std::string children_selector();
 
+/// Of the steps of an execution, in seconds.
+inline constexpr std::array<double, 16> step_bounds{0.01, 0.05, 0.1, 0.25, 0.5, 1,   2.5,  5,
+                                                    10,   30,   60,  120,  300, 600, 1800, 3600};
+using step_histogram = base::histogram<step_bounds>;
+
+/// From one point of status.timeline to the next; `whole` from the first to the last. Of those whose two points are
+/// known.
+struct step_times {
+  step_histogram queue;
+  step_histogram schedule;
+  step_histogram start;
+  step_histogram run;
+  step_histogram capture;
+  step_histogram whole;
+
+  void record(api::Timeline const& of);
+};
+
 struct counters {
   std::uint64_t started = 0;    ///< Jobs made
   std::uint64_t succeeded = 0;  ///< final statuses written
   std::uint64_t failed = 0;
+  std::array<std::uint64_t, api::reasons::final_ones.size()> by_reason{};  ///< the same, in the order of final_ones
+  step_times steps;
   std::uint64_t logs_followed = 0;
   std::uint64_t logs_read = 0;
 };
@@ -91,6 +115,11 @@ class code_execution_reconciler final : public runtime::reconciler {
   using record_ptr = std::shared_ptr<record>;
   /// Nothing: go on. Otherwise the pass ends with it.
   using step = std::optional<runtime::outcome>;
+
+  /// What every line about it says; during a pass, its id too.
+  static base::log::context about(record const& r);
+  kube::task<kube::result<std::string>> send(record const& r, kube::request what, base::deadline by);
+  void count_end(api::CodeExecutionStatus const& status);
 
   static bool is_pod_of(record const& r, kube::Pod const& pod);
   void remember_last_state(runtime::change<kube::Pod> const& c);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "codeexec/base/log.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/execution/log_frames.hpp"
 #include "codeexec/kube_client/client.hpp"
@@ -17,9 +18,10 @@ struct log_request {
   std::string ns;
   std::string pod;
   bool follow = false;
-  std::shared_ptr<execution::log_capture> frames;  ///< filled as the bytes come
-  std::chrono::seconds time_limit{};               ///< for all of it
-  int number = 0;                                  ///< of the readings of this log
+  std::shared_ptr<execution::log_capture> frames;   ///< filled as the bytes come
+  std::chrono::seconds time_limit{};                ///< for all of it
+  int number = 0;                                   ///< of the readings of this log
+  std::shared_ptr<base::log::context const> about;  ///< for the debug line of the call; may be null
 };
 
 /// How a reading ended.

@@ -4,6 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,7 +35,7 @@ class outcome {
   }
   /// The same for a request that failed; waits as long as the server asked (Retry-After).
   static outcome retry(kube::error const& e) {
-    return retry(e.describe(), e.retry_after().value_or(std::chrono::seconds{}));
+    return retry(e.describe_for_log(), e.retry_after().value_or(std::chrono::seconds{}));
   }
 
   kind what() const { return kind_; }
@@ -107,12 +108,19 @@ class controller {
 
   bool has_started_passes() const { return running_; }  ///< all sources have synced
   std::size_t in_flight() const { return in_flight_; }
+  /// When the pass under way began that has been so the longest; nothing where there is none.
+  std::optional<base::steady_time> oldest_pass() const {
+    return began_.empty() ? std::nullopt : std::optional(began_.front());
+  }
   work_queue const& queue() const { return queue_; }
   controller_counters const& counters() const { return counters_; }
 
  private:
   kube::task<void> run(std::vector<informer_base*> sources);
-  kube::task<void> pass(work_queue::item item, std::string reconcile_id);
+  using began_at = std::list<base::steady_time>::iterator;
+  kube::task<void> pass(work_queue::item item, std::string reconcile_id, began_at began);
+  void tell_end(work_queue::item const& item, std::string const& reconcile_id, outcome const& result,
+                work_queue::duration took) const;
   void conclude(work_queue::item const& item, std::string const& reconcile_id, outcome const& result, bool threw);
   std::string next_id();
 
@@ -126,6 +134,7 @@ class controller {
   async::task_group loop_;
   async::task_group passes_;
   std::size_t in_flight_ = 0;
+  std::list<base::steady_time> began_;  // the passes under way, oldest first
   bool running_ = false;
   bool stopping_ = false;
   controller_counters counters_;

@@ -19,6 +19,7 @@
 #include <unordered_map>
 
 #include "codeexec/base/backoff.hpp"
+#include "codeexec/base/histogram.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/runtime/object_key.hpp"
 
@@ -28,33 +29,16 @@ namespace codeexec::runtime {
 /// in a flood, finishing first keeps the median wait short.
 enum class priority : std::uint8_t { high, normal };
 
-/// Counts of durations in fixed buckets, as a Prometheus histogram wants them.
-class duration_histogram {
- public:
-  using duration = std::chrono::steady_clock::duration;
-  /// Upper bounds in seconds; what is longer than the last only shows in count().
-  static constexpr std::array<double, 12> bounds{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300};
-
-  void record(duration d);
-  std::uint64_t count() const { return count_; }
-  duration sum() const { return sum_; }
-  duration max() const { return max_; }
-  /// How many were not longer than bounds[i].
-  std::uint64_t at_most(std::size_t i) const { return cumulative_.at(i); }
-
- private:
-  std::array<std::uint64_t, bounds.size()> cumulative_{};
-  std::uint64_t count_ = 0;
-  duration sum_{};
-  duration max_{};
-};
+/// Of waiting in a queue and of working on a key.
+inline constexpr std::array<double, 12> queue_bounds{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300};
+using duration_histogram = base::histogram<queue_bounds>;
 
 struct work_queue_counters {
   std::uint64_t adds = 0;     ///< calls of add(), and delayed adds that came due
   std::uint64_t retries = 0;  ///< calls of add_rate_limited()
   std::uint64_t takes = 0;
-  duration_histogram wait;  ///< from becoming ready to being taken
-  duration_histogram work;  ///< from take() to done()
+  std::array<duration_histogram, 2> wait;  ///< from becoming ready to being taken, by priority
+  duration_histogram work;                 ///< from take() to done()
 };
 
 /// Thread: one; not synchronised. Every operation is O(log n) or better in the number of keys known.
