@@ -1,7 +1,11 @@
 #include "cluster.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <random>
 #include <stdexcept>
@@ -25,6 +29,19 @@ std::string default_kubeconfig() {
   if (given != nullptr && *given != '\0') return given;
   return CODEEXEC_BINARY_DIR "/e2e/kubeconfig";
 }
+
+/// Writes down which tests ran, for whoever judges at the end what all of them together needed
+/// (tests/install/rights_used.py, which makes the folder).
+class attendance : public ::testing::EmptyTestEventListener {
+  void OnTestEnd(::testing::TestInfo const& test) override {
+    std::filesystem::path const folder = CODEEXEC_BINARY_DIR "/operator-calls/ran";
+    if (test.result()->Failed() || !std::filesystem::is_directory(folder)) return;
+    std::string name = std::string(test.test_suite_name()) + "." + test.name();
+    std::replace(name.begin(), name.end(), '/', '~');
+    std::ofstream(folder / (std::string(program_invocation_short_name) + "." + name));
+  }
+};
+bool const attendance_is_taken = (::testing::UnitTest::GetInstance()->listeners().Append(new attendance), true);
 
 kube::task<kube::result<std::string>> send_one(kube::client* to, kube::request what) {
   auto got = co_await to->send(std::move(what), base::deadline::after(call_limit));

@@ -74,7 +74,11 @@ class program {
 /// the administrator, its operators have the rights of config/rbac.
 class machine {
  public:
-  explicit machine(std::vector<std::string> local_flags = {}) : local_flags_(std::move(local_flags)) {
+  /// Without the definition and the operator's rights: for who installs them.
+  struct bare {};
+  explicit machine(bare) : machine({}, true) {}
+  explicit machine(std::vector<std::string> local_flags = {}) : machine(std::move(local_flags), false) {}
+  machine(std::vector<std::string> local_flags, bool empty) : local_flags_(std::move(local_flags)), empty_(empty) {
     auto pattern = (std::filesystem::temp_directory_path() / "codeexec-crash-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
     start_local();
@@ -119,22 +123,19 @@ class machine {
   std::filesystem::path ready_file(std::string const& name) const { return folder_ / (name + ".ready"); }
 
   void start_local() {
-    std::vector<std::string> command{program_folder() + "/codeexec-local",
-                                     "--listen",
-                                     "127.0.0.1:0",
-                                     "--crds",
-                                     CODEEXEC_SOURCE_DIR "/crds",
-                                     "--state-dir",
-                                     (folder_ / "node").string(),
-                                     "--kubeconfig-out",
-                                     kubeconfig().string(),
-                                     "--auth",
-                                     "--manifests",
-                                     CODEEXEC_SOURCE_DIR "/config/rbac/cluster.yaml",
-                                     "--account-kubeconfig",
-                                     "codeexec-system/codeexec-controller=" + operator_kubeconfig().string()};
+    std::vector<std::string> command{
+        program_folder() + "/codeexec-local", "--listen",         "127.0.0.1:0",         "--state-dir",
+        (folder_ / "node").string(),          "--kubeconfig-out", kubeconfig().string(), "--auth"};
+    if (!empty_)
+      command.insert(command.end(), {"--crds", CODEEXEC_SOURCE_DIR "/crds", "--manifests",
+                                     CODEEXEC_SOURCE_DIR "/config/rbac/cluster.yaml", "--account-kubeconfig",
+                                     "codeexec-system/codeexec-controller=" + operator_kubeconfig().string()});
     if (std::find(local_flags_.begin(), local_flags_.end(), "--images") == local_flags_.end())
       command.insert(command.end(), {"--images", CODEEXEC_SOURCE_DIR "/config/local/images.yaml"});
+    // What was asked for is judged at the end (tests/install/rights_used.py); a release may not know the flag.
+    std::filesystem::path const calls = CODEEXEC_BINARY_DIR "/operator-calls";
+    if (std::getenv("CODEEXEC_PROGRAMS") == nullptr && std::filesystem::is_directory(calls))
+      command.insert(command.end(), {"--audit-log-path", (calls / (folder_.filename().string() + ".jsonl")).string()});
     command.insert(command.end(), local_flags_.begin(), local_flags_.end());
     local_ = std::make_unique<program>(command, folder_ / "local.log");
     auto const until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -143,6 +144,7 @@ class machine {
   }
 
   std::vector<std::string> local_flags_;
+  bool empty_ = false;
   std::filesystem::path folder_;
   std::unique_ptr<program> local_;
   std::unique_ptr<cluster> cluster_;

@@ -398,19 +398,28 @@ void add_default_roles(store& objects) {
 
   // Of the real roles, the resources that are served here. view has no Secrets and no roles, edit no roles.
   put(objects, cluster_roles,
-      part_of("view", json::array({rule({""},
-                                        {"configmaps", "events", "limitranges", "namespaces", "pods", "pods/log",
-                                         "pods/status", "resourcequotas", "resourcequotas/status", "serviceaccounts"},
-                                        read),
-                                   rule({"batch"}, {"jobs", "jobs/status"}, read),
-                                   rule({"networking.k8s.io"}, {"networkpolicies"}, read)})));
+      part_of("view",
+              json::array({rule({""},
+                                {"configmaps", "events", "limitranges", "namespaces", "pods", "pods/log", "pods/status",
+                                 "resourcequotas", "resourcequotas/status", "serviceaccounts", "services"},
+                                read),
+                           rule({"apps"},
+                                {"deployments", "deployments/scale", "deployments/status", "replicasets",
+                                 "replicasets/scale", "replicasets/status"},
+                                read),
+                           rule({"policy"}, {"poddisruptionbudgets", "poddisruptionbudgets/status"}, read),
+                           rule({"batch"}, {"jobs", "jobs/status"}, read),
+                           rule({"networking.k8s.io"}, {"networkpolicies"}, read)})));
   put(objects, cluster_roles,
-      part_of("edit",
-              json::array({rule({""}, {"configmaps", "events", "pods", "serviceaccounts"}, write),
-                           rule({""}, {"serviceaccounts/token"}, {"create"}), rule({"batch"}, {"jobs"}, write),
-                           rule({"coordination.k8s.io"}, {"leases"},
-                                {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}),
-                           rule({"networking.k8s.io"}, {"networkpolicies"}, write)})));
+      part_of(
+          "edit",
+          json::array({rule({""}, {"configmaps", "events", "pods", "serviceaccounts", "services"}, write),
+                       rule({""}, {"pods/proxy"}, {"get"}), rule({"policy"}, {"poddisruptionbudgets"}, write),
+                       rule({"apps"}, {"deployments", "deployments/scale", "replicasets", "replicasets/scale"}, write),
+                       rule({""}, {"serviceaccounts/token"}, {"create"}), rule({"batch"}, {"jobs"}, write),
+                       rule({"coordination.k8s.io"}, {"leases"},
+                            {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}),
+                       rule({"networking.k8s.io"}, {"networkpolicies"}, write)})));
   put(objects, cluster_roles,
       part_of("admin",
               json::array({rule({rbac_group}, {"rolebindings", "roles"},

@@ -42,6 +42,10 @@ void api_server::set_log_source(log_source* logs) {
   state_->logs = logs;
 }
 
+void api_server::set_pod_ports(pod_ports* ports) {
+  state_->ports = ports;
+}
+
 void api_server::set_access_control(access_control const* access) {
   state_->access = access;
 }
@@ -90,13 +94,19 @@ asio::awaitable<void> api_server::handle(server_request request, exchange& answe
   bool const is_pod = t.type->id() == kube::pods;
   bool const is_namespace = t.type->id() == kube::namespaces;
   bool const is_account = t.type->id() == service_accounts;
-  bool const known_sub = sub.empty() || (sub == "status" && t.type->has_status) || (sub == "log" && is_pod) ||
+  bool const known_sub = sub.empty() || (sub == "status" && t.type->has_status) ||
+                         ((sub == "log" || sub == "proxy") && is_pod) || (sub == "scale" && t.type->has_scale) ||
                          (sub == "finalize" && is_namespace) || (sub == "token" && is_account);
   // A cluster-scoped type has no path under a namespace.
   if (!known_sub || (!t.type->namespaced && !t.path.ns.empty()) ||
       (t.type->namespaced && !t.path.name.empty() && t.path.ns.empty())) {
     reply page = reply::no_such_page();
     co_await state::send(answer, std::move(page));
+    co_return;
+  }
+  if (sub == "proxy" && request.method == verb::get) {
+    std::string query_text = question == std::string::npos ? std::string() : request.target.substr(question + 1);
+    co_await s.proxy_to_pod(std::move(t), std::move(query_text), answer);
     co_return;
   }
   auto const form = negotiate(request.header("accept"));
@@ -121,7 +131,9 @@ asio::awaitable<void> api_server::handle(server_request request, exchange& answe
     if (request.method == verb::post) {
       out = s.create_token(t, request);
     }
-  } else if (!allows(*t.type, request.method)) {
+  } else if (sub == "scale") {
+    out = s.scale(t, request);
+  } else if (sub == "proxy" || !allows(*t.type, request.method)) {
     // stays refused
   } else if (request.method == verb::get || request.method == verb::head) {
     out = collection ? s.list(t) : s.get(t);

@@ -434,6 +434,107 @@ core.NodeSystemInfo: What a node is.
   architecture 0 s!: amd64, arm64...
   swap 0 *: Its swap space.
 
+apps.Deployment: Pods of one kind that are kept running, and replaced step by step where they are to change.
+  spec 2 @DeploymentSpec: Which pods, how many.
+  status 3 @DeploymentStatus: How it stands, written by its controller.
+apps.DeploymentSpec: Which pods, how many, and how one kind follows another.
+  replicas 1 i: How many; 1 by default.
+  selector 2 @LabelSelector!: Its pods. It cannot be changed, and the template's labels must match it.
+  template 3 @PodTemplateSpec!: The pods that it makes.
+  strategy 4 @DeploymentStrategy: How old pods give way to new ones.
+  minReadySeconds 5 I: How long a pod must have been ready to count as available.
+  revisionHistoryLimit 6 i: How many old ReplicaSets stay, to go back to; 10 by default.
+  paused 7 B: True: a change of the template waits.
+  progressDeadlineSeconds 9 i: How long nothing may move before the Deployment says that it is stuck; 600 by default.
+apps.DeploymentStrategy: How old pods give way to new ones.
+  type 1 s: RollingUpdate (default) or Recreate: all old ones first.
+  rollingUpdate 2 @RollingUpdateDeployment: For RollingUpdate: the bounds.
+apps.RollingUpdateDeployment: Bounds while pods are replaced.
+  maxUnavailable 1 x: How many of the wanted pods may be missing, as a number or as 25%.
+  maxSurge 2 x: How many pods there may be beyond those wanted, as a number or as 25%.
+apps.DeploymentStatus: How a Deployment stands.
+  observedGeneration 0 l: The metadata.generation that this speaks of.
+  replicas 0 i: Its pods, those that are going left out.
+  updatedReplicas 0 i: Those of the present template.
+  readyReplicas 0 i: Those that are ready.
+  availableReplicas 0 i: Those that have been ready for minReadySeconds.
+  unavailableReplicas 0 i: How many more are needed.
+  terminatingReplicas 0 i: Those that are going.
+  conditions 0 [@DeploymentCondition]^type: Available, Progressing and ReplicaFailure.
+  collisionCount 0 i: Counts names that were taken.
+apps.DeploymentCondition: One aspect of a Deployment, as True or False.
+  type 0 s!: Which aspect.
+  status 0 s!: True, False or Unknown.
+  lastUpdateTime 0 t: When it was last written.
+  lastTransitionTime 0 t: When it last changed.
+  reason 0 s: Why, in one word.
+  message 0 s: Why, in a sentence.
+apps.ReplicaSet: A number of equal pods. Usually a Deployment makes it.
+  spec 2 @ReplicaSetSpec: Which pods, how many.
+  status 3 @ReplicaSetStatus: How it stands, written by its controller.
+apps.ReplicaSetSpec: Which pods, how many.
+  replicas 1 i: How many; 1 by default.
+  selector 2 @LabelSelector!: Its pods. It cannot be changed.
+  template 3 @PodTemplateSpec: The pods that it makes.
+  minReadySeconds 4 I: How long a pod must have been ready to count as available.
+apps.ReplicaSetStatus: How a ReplicaSet stands.
+  observedGeneration 0 l: The metadata.generation that this speaks of.
+  replicas 0 i!: Its pods, those that are going left out.
+  fullyLabeledReplicas 0 i: Those with the template's labels.
+  readyReplicas 0 i: Those that are ready.
+  availableReplicas 0 i: Those that have been ready for minReadySeconds.
+  terminatingReplicas 0 i: Those that are going.
+  conditions 0 [*]^type: ReplicaFailure: a pod cannot be made.
+autoscaling.Scale: How many of a thing there are to be, whatever else it is.
+  spec 2 @ScaleSpec: How many.
+  status 3 @ScaleStatus: How many there are.
+autoscaling.ScaleSpec: How many there are to be.
+  replicas 1 I: How many.
+autoscaling.ScaleStatus: How many there are.
+  replicas 0 i!: How many.
+  selector 0 s: Their labels, as in kubectl get -l.
+policy.PodDisruptionBudget: How many of some pods must stay when nodes are emptied.
+  spec 2 @PodDisruptionBudgetSpec: Which pods, how many.
+  status 3 @PodDisruptionBudgetStatus: How many may go now.
+policy.PodDisruptionBudgetSpec: Which pods, and how many must stay.
+  minAvailable 1 x: At least so many must stay healthy, as a number or as 50%.
+  selector 2 @LabelSelector: The pods.
+  maxUnavailable 3 x: At most so many may be missing; instead of minAvailable.
+  unhealthyPodEvictionPolicy 4 s: Whether pods that are not ready may go anyway: IfHealthyBudget (default) or AlwaysAllow.
+policy.PodDisruptionBudgetStatus: How many pods may go now.
+  observedGeneration 0 l: The metadata.generation that this speaks of.
+  disruptedPods 0 *: Pods that are being evicted.
+  disruptionsAllowed 0 i!: How many may go now.
+  currentHealthy 0 i!: How many are ready.
+  desiredHealthy 0 i!: How many must be.
+  expectedPods 0 i!: How many there are to be.
+  conditions 0 [*]^type: DisruptionAllowed.
+scheduling.PriorityClass: How important pods are, as a number with a name.
+  value 2 l!: The higher, the more important.
+  globalDefault 3 B: True: for pods that name none. At most one class.
+  description 4 s: For whom it is meant.
+  preemptionPolicy 5 s: Whether less important pods are put out for its pods: PreemptLowerPriority (default) or Never.
+core.Service: A name for pods. Here only headless ones: there is no network between pods.
+  spec 2 @ServiceSpec: Which pods, which ports.
+  status 3 *: Empty.
+core.ServiceSpec: Which pods a service stands for, and their ports.
+  ports 1 [@ServicePort]^port: The ports.
+  selector 2 m: The pods, by their labels.
+  clusterIP 3 s: None. Anything else is refused here: nothing could reach the address.
+  clusterIPs 18 [s]: The same.
+  type 4 s: ClusterIP.
+  sessionAffinity 7 s: None.
+  ipFamilies 19 [s]: IPv4.
+  ipFamilyPolicy 17 s: SingleStack.
+  internalTrafficPolicy 22 s: Cluster.
+  publishNotReadyAddresses 13 B: True: pods that are not ready count.
+core.ServicePort: A port of a service.
+  name 1 s: Its name.
+  protocol 2 s: TCP (default), UDP or SCTP.
+  appProtocol 6 s: What is spoken on it.
+  port 3 i!: The number.
+  targetPort 4 x: The pods' port, as a number or by its name; the same number where absent.
+
 events.Event: Something that happened to an object, told for people. It is kept for an hour.
   eventTime 0 t!: When it happened, to the microsecond.
   series 0 @EventSeries: How it went on, where it happened more than once.

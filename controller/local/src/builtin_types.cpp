@@ -4,8 +4,11 @@
 
 #include "codeexec/api/quantity.hpp"
 #include "codeexec/base/text.hpp"
+#include "codeexec/local/access.hpp"
 #include "codeexec/local/names.hpp"
+#include "codeexec/local/workloads.hpp"
 
+#include "builtin_type.hpp"
 #include "network_policy.hpp"
 #include "pod_spec.hpp"
 
@@ -105,7 +108,16 @@ class pod_strategy : public strategy {
   void prepare_create(json& object, base::wall_time) const override {
     json& spec = object_at(object, "spec");
     default_pod_spec(spec, true);
+    if (local::object const priority = priority_of(spec)) {
+      spec["priority"] = integer_at(*priority, "value").value_or(0);
+      spec["preemptionPolicy"] = at_path(*priority, "preemptionPolicy");
+    }
     admit_pod_spec(spec);
+    local::object const account =
+        objects_.get(service_accounts, string_at(object, "metadata.namespace"), string_at(spec, "serviceAccountName"));
+    if (account && wants_token(spec, *account)) {
+      mount_account_token(spec, string_at(object, "metadata.uid").substr(0, 5));
+    }
     json const& overhead = at_path(*class_of(object), "overhead.podFixed");
     if (overhead.is_object() && !overhead.empty()) {
       spec["overhead"] = overhead;
@@ -113,6 +125,19 @@ class pod_strategy : public strategy {
     object["status"] = {{"phase", "Pending"}, {"qosClass", qos_class(spec)}};
   }
   std::optional<status_error> admit(json const& object) const override {
+    std::string const account = string_at(object, "spec.serviceAccountName");
+    std::string const home = string_at(object, "metadata.namespace");
+    // No controller makes the account "default" here: a pod may name it all the same.
+    if (account != "default" && !objects_.get(service_accounts, home, account)) {
+      return status_error::forbidden("", "pods", string_at(object, "metadata.name"),
+                                     "error looking up service account " + home + "/" + account +
+                                         ": serviceaccount \"" + account + "\" not found");
+    }
+    std::string const priority = string_at(object, "spec.priorityClassName");
+    if (!priority.empty() && !objects_.get(priority_classes, {}, priority)) {
+      return status_error::forbidden("", "pods", string_at(object, "metadata.name"),
+                                     "no PriorityClass with name " + priority + " was found");
+    }
     std::string const wanted = string_at(object, "spec.runtimeClassName");
     if (wanted.empty() || objects_.get(kube::runtime_classes, {}, wanted)) {
       return std::nullopt;
@@ -158,6 +183,15 @@ class pod_strategy : public strategy {
   }
 
  private:
+  /// The Pod's own word counts before the account's; unless either says no, the token is there.
+  static bool wants_token(json const& spec, json const& account) {
+    json const& own = at_path(spec, "automountServiceAccountToken");
+    return (own.is_boolean() ? own : at_path(account, "automountServiceAccountToken")) != false;
+  }
+  object priority_of(json const& spec) const {
+    std::string const name = string_at(spec, "priorityClassName");
+    return name.empty() ? object() : objects_.get(priority_classes, {}, name);
+  }
   object class_of(json const& pod) const {
     std::string const name = string_at(pod, "spec.runtimeClassName");
     object const found = name.empty() ? object() : objects_.get(kube::runtime_classes, {}, name);
@@ -352,7 +386,9 @@ class rbac_strategy : public strategy {
   }
 };
 
-resource_type make(kube::resource const& id, std::vector<std::string> short_names = {}) {
+}  // namespace
+
+resource_type make_builtin_type(kube::resource const& id, std::vector<std::string> short_names) {
   resource_type out;
   out.group = id.group;
   out.version = id.version;
@@ -366,19 +402,17 @@ resource_type make(kube::resource const& id, std::vector<std::string> short_name
   return out;
 }
 
-}  // namespace
-
 void add_builtin_types(store& objects) {
-  resource_type t = make(kube::namespaces, {"ns"});
+  resource_type t = make_builtin_type(kube::namespaces, {"ns"});
   t.has_status = true;
   t.returns_deleted = true;
   t.selectable_fields = {"status.phase"};
   t.verbs = {"create", "delete", "get", "list", "patch", "update", "watch"};
   objects.add_type(t, std::make_unique<namespace_strategy>());
 
-  objects.add_type(make(kube::config_maps, {"cm"}), std::make_unique<config_map_strategy>());
+  objects.add_type(make_builtin_type(kube::config_maps, {"cm"}), std::make_unique<config_map_strategy>());
 
-  t = make(kube::pods, {"po"});
+  t = make_builtin_type(kube::pods, {"po"});
   t.has_status = true;
   t.has_generation = true;
   t.returns_deleted = true;
@@ -387,14 +421,14 @@ void add_builtin_types(store& objects) {
                          "spec.hostNetwork", "status.phase",       "status.podIP",       "status.nominatedNodeName"};
   objects.add_type(t, std::make_unique<pod_strategy>(objects));
 
-  t = make(kube::jobs);
+  t = make_builtin_type(kube::jobs);
   t.has_status = true;
   t.has_generation = true;
   t.categories = {"all"};
   t.selectable_fields = {"status.successful"};
   objects.add_type(t, std::make_unique<job_strategy>());
 
-  t = make(kube::core_events, {"ev"});
+  t = make_builtin_type(kube::core_events, {"ev"});
   t.selectable_fields = {"involvedObject.kind",
                          "involvedObject.namespace",
                          "involvedObject.name",
@@ -408,29 +442,23 @@ void add_builtin_types(store& objects) {
                          "involvedObject.resourceVersion"};
   objects.add_type(t, std::make_unique<event_strategy>());
 
-  objects.add_type(make(kube::leases), std::make_unique<lease_strategy>());
-  objects.add_type(make(kube::runtime_classes), std::make_unique<runtime_class_strategy>());
+  objects.add_type(make_builtin_type(kube::leases), std::make_unique<lease_strategy>());
+  objects.add_type(make_builtin_type(kube::runtime_classes), std::make_unique<runtime_class_strategy>());
 
-  t = make(kube::resource{"", "v1", "nodes", "Node", false}, {"no"});
+  t = make_builtin_type(kube::resource{"", "v1", "nodes", "Node", false}, {"no"});
   t.has_status = true;
   objects.add_type(t, std::make_unique<strategy>());
 
-  // Nothing here has an address of its own, so there never is one; but clients list them (cluster-info, get all).
-  t = make(kube::resource{"", "v1", "services", "Service", true}, {"svc"});
-  t.categories = {"all"};
-  t.verbs = {"get", "list", "watch"};
-  objects.add_type(t, std::make_unique<strategy>());
-
-  t = make(kube::resource{"", "v1", "serviceaccounts", "ServiceAccount", true}, {"sa"});
+  t = make_builtin_type(kube::resource{"", "v1", "serviceaccounts", "ServiceAccount", true}, {"sa"});
   t.returns_deleted = true;
   objects.add_type(t, std::make_unique<strategy>());
 
-  t = make(kube::resource{"", "v1", "resourcequotas", "ResourceQuota", true}, {"quota"});
+  t = make_builtin_type(kube::resource{"", "v1", "resourcequotas", "ResourceQuota", true}, {"quota"});
   t.has_status = true;
   t.returns_deleted = true;
   objects.add_type(t, std::make_unique<resource_quota_strategy>());
 
-  objects.add_type(make(kube::resource{"", "v1", "limitranges", "LimitRange", true}, {"limits"}),
+  objects.add_type(make_builtin_type(kube::resource{"", "v1", "limitranges", "LimitRange", true}, {"limits"}),
                    std::make_unique<strategy>());
 
   constexpr char const* rbac = "rbac.authorization.k8s.io";
@@ -438,11 +466,12 @@ void add_builtin_types(store& objects) {
                                    kube::resource{rbac, "v1", "rolebindings", "RoleBinding", true},
                                    kube::resource{rbac, "v1", "clusterroles", "ClusterRole", false},
                                    kube::resource{rbac, "v1", "clusterrolebindings", "ClusterRoleBinding", false}}) {
-    objects.add_type(make(id), std::make_unique<rbac_strategy>());
+    objects.add_type(make_builtin_type(id), std::make_unique<rbac_strategy>());
   }
-  t = make(kube::network_policies, {"netpol"});
+  t = make_builtin_type(kube::network_policies, {"netpol"});
   t.has_generation = true;
   objects.add_type(t, std::make_unique<network_policy_strategy>());
+  add_workload_types(objects);
 }
 
 void add_default_namespaces(store& objects) {

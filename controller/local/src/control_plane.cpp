@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <optional>
+#include <set>
 #include <unistd.h>
+#include <utility>
 
+#include "codeexec/async/task_group.hpp"
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/base/file.hpp"
 #include "codeexec/local/access_control.hpp"
@@ -25,7 +29,31 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-struct control_plane::state {
+namespace {
+
+/// Servers on the networks of pods; each ends with its pod.
+struct pod_servers : std::enable_shared_from_this<pod_servers> {
+  explicit pod_servers(asio::any_io_executor const& executor) : tasks(executor) {}
+
+  static asio::awaitable<void> end(std::shared_ptr<net::http_server> server) { co_await server->stop(); }
+
+  std::shared_ptr<void> keep(std::shared_ptr<net::http_server> server) {
+    auto const place = all.insert(server).first;
+    return std::shared_ptr<void>(place->get(), [weak = weak_from_this(), server](void*) {
+      auto const self = weak.lock();
+      if (self != nullptr && self->all.erase(server) > 0) {
+        (void)self->tasks.spawn("end of a pod's server", end(server));
+      }
+    });
+  }
+
+  std::set<std::shared_ptr<net::http_server>> all;
+  async::task_group tasks;
+};
+
+}  // namespace
+
+struct control_plane::state : cluster_access {
   state(asio::any_io_executor ex, base::clock const& clock, base::rng random, control_plane_options o)
       : executor(ex),
         options(std::move(o)),
@@ -33,7 +61,17 @@ struct control_plane::state {
         customs(objects),
         collector(objects, [ex](std::function<void()> work) { asio::post(ex, std::move(work)); }),
         api(ex, objects, customs),
-        faults(ex, api) {}
+        faults(ex, api),
+        in_pods(std::make_shared<pod_servers>(ex)) {}
+  ~state() override = default;
+
+  base::result<std::string> account_token(std::string_view ns, std::string_view account,
+                                          std::chrono::seconds lifetime) override;
+  std::string authority() override { return identity.authority.certificate_pem; }
+  base::result<std::shared_ptr<void>> serve(int listening) override;
+  base::result<asio::ip::tcp::endpoint> host_endpoint() override;
+  /// Made when first asked for: one certificate for every address that the server has.
+  base::result<net::tls_context> tls();
 
   net::request_handler& front() { return options.faults ? static_cast<net::request_handler&>(faults) : api; }
 
@@ -48,8 +86,71 @@ struct control_plane::state {
   server_identity identity;
   std::unique_ptr<access_control> access;
   std::unique_ptr<net::http_server> http;
+  std::shared_ptr<pod_servers> in_pods;
+  net::tls_context certificate;
+  std::optional<asio::ip::tcp::endpoint> bound;
   std::string address;
 };
+
+base::result<std::string> control_plane::state::account_token(std::string_view ns, std::string_view account,
+                                                              std::chrono::seconds lifetime) {
+  auto const found = objects.require(service_accounts, ns, account);
+  if (!found) {
+    return base::error(found.error().message);
+  }
+  std::string const token = access ? access->tokens.issue(*found, lifetime) : std::string("unchecked");
+  return base::result<std::string>(boost::system::in_place_value, token);
+}
+
+base::result<std::shared_ptr<void>> control_plane::state::serve(int listening) {
+  net::server_options how;
+  auto context = tls();
+  if (!context) {
+    ::close(listening);
+    return context.error();
+  }
+  how.tls = std::move(*context);
+  auto server = std::make_shared<net::http_server>(executor, front(), std::move(how));
+  auto const begun = server->adopt(listening);
+  if (!begun) {
+    return begun.error();
+  }
+  return in_pods->keep(std::move(server));
+}
+
+base::result<asio::ip::tcp::endpoint> control_plane::state::host_endpoint() {
+  if (!bound || !options.tls) {
+    return base::error(options.tls ? "the API does not listen yet" : "the API is served without TLS (--insecure-http)");
+  }
+  return *bound;
+}
+
+base::result<net::tls_context> control_plane::state::tls() {
+  if (certificate) {
+    return certificate;
+  }
+  boost::system::error_code ec;
+  auto const where = asio::ip::make_address(options.address, ec);
+  auto names = options.names;
+  names.insert(names.end(), {"localhost", "127.0.0.1", "::1", api_service_address, "kubernetes", "kubernetes.default",
+                             "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"});
+  if (!ec && !where.is_unspecified() && !where.is_loopback()) {
+    names.push_back(where.to_string());
+  }
+  char host[256] = {};
+  if (!ec && where.is_unspecified() && ::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') {
+    names.emplace_back(host);
+  }
+  auto const pair = make_server_certificate(identity.authority, names);
+  if (!pair) {
+    return pair.error();
+  }
+  auto made = net::make_server_tls(pair->certificate_pem, pair->key_pem);
+  if (made) {
+    certificate = *made;
+  }
+  return made;
+}
 
 control_plane::control_plane(asio::any_io_executor executor, base::clock const& clock, base::rng random,
                              control_plane_options options)
@@ -102,18 +203,24 @@ base::result<void> control_plane::load() {
   }
   s.collector.start();
   install_admission(s.objects, [ex = s.executor](std::function<void()> work) { asio::post(ex, std::move(work)); });
-  if (s.options.tls || s.options.access_control) {
-    auto identity = load_identity(s.options.secrets);
-    if (!identity) {
-      return identity.error();
-    }
-    s.identity = std::move(*identity);
+  // Also where nobody is checked: pods of the machine's own programs are served over TLS.
+  auto identity = load_identity(s.options.secrets);
+  if (!identity) {
+    return identity.error();
   }
+  s.identity = std::move(*identity);
   if (s.options.access_control) {
     add_default_roles(s.objects);
     s.access = std::make_unique<access_control>(s.objects, s.identity.tokens);
     s.api.set_access_control(s.access.get());
     s.faults.set_access_control(s.access.get());
+    if (!s.options.audit.empty()) {
+      auto log = audit_log::open(s.options.audit);
+      if (!log) {
+        return log.error();
+      }
+      s.access->audit = std::move(*log);
+    }
   }
   return {};
 }
@@ -127,20 +234,7 @@ base::result<void> control_plane::listen() {
   }
   net::server_options http;
   if (s.options.tls) {
-    auto names = s.options.names;
-    names.insert(names.end(), {"localhost", "127.0.0.1", "::1", "kubernetes.default.svc"});
-    if (!where.is_unspecified() && !where.is_loopback()) {
-      names.push_back(where.to_string());
-    }
-    char host[256] = {};
-    if (where.is_unspecified() && ::gethostname(host, sizeof host - 1) == 0 && host[0] != '\0') {
-      names.emplace_back(host);
-    }
-    auto const pair = make_server_certificate(s.identity.authority, names);
-    if (!pair) {
-      return pair.error();
-    }
-    auto tls = net::make_server_tls(pair->certificate_pem, pair->key_pem);
+    auto tls = s.tls();
     if (!tls) {
       return tls.error();
     }
@@ -152,12 +246,19 @@ base::result<void> control_plane::listen() {
     return bound.error();
   }
   std::string const host = where.is_v6() ? "[" + where.to_string() + "]" : where.to_string();
+  s.bound = *bound;
   s.address = host + ":" + std::to_string(bound->port());
   s.api.set_address(s.address);
   return {};
 }
 
 asio::awaitable<void> control_plane::stop() {
+  auto const in_pods = state_->in_pods;
+  auto const serving = std::exchange(in_pods->all, {});
+  for (auto const& one : serving) {
+    co_await one->stop();
+  }
+  co_await in_pods->tasks.join();
   if (state_->http) {
     co_await state_->http->stop();
   }
@@ -169,6 +270,14 @@ store& control_plane::objects() {
 
 void control_plane::set_log_source(log_source* logs) {
   state_->api.set_log_source(logs);
+}
+
+void control_plane::set_pod_ports(pod_ports* ports) {
+  state_->api.set_pod_ports(ports);
+}
+
+cluster_access& control_plane::for_pods() {
+  return *state_;
 }
 
 std::string control_plane::address() const {

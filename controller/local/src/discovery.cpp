@@ -28,9 +28,13 @@ std::vector<subresource> subresources(resource_type const& type) {
   }
   if (type.group.empty() && type.plural == "pods") {
     out.push_back({"log", type.kind, {"get"}});
+    out.push_back({"proxy", "PodProxyOptions", {"get"}});
   }
   if (type.group.empty() && type.plural == "serviceaccounts") {
     out.push_back({"token", "TokenRequest", {"create"}, "authentication.k8s.io", "v1"});
+  }
+  if (type.has_scale) {
+    out.push_back({"scale", "Scale", {"get", "patch", "update"}, "autoscaling", "v1"});
   }
   if (type.has_status) {
     out.push_back({"status", type.kind, {"get", "patch", "update"}});
@@ -216,6 +220,7 @@ json discovery::aggregated(bool core) const {
       json subs = json::array();
       for (subresource const& sub : subresources(*e.type)) {
         json kind = one["responseKind"];
+        kind["kind"] = sub.kind;
         if (!sub.group.empty()) {
           kind = {{"group", sub.group}, {"version", sub.version}, {"kind", sub.kind}};
         }

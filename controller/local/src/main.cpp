@@ -12,6 +12,7 @@
 #include "codeexec/local/control_plane.hpp"
 #include "codeexec/local/job_controller.hpp"
 #include "codeexec/local/node/node.hpp"
+#include "codeexec/local/workload_controller.hpp"
 
 #include "options.hpp"
 
@@ -43,6 +44,7 @@ class program {
         tasks_(io.get_executor(), [this](auto, auto const&) { exit_code_ = EXIT_FAILURE; }),
         control_plane_(io.get_executor(), base::system_clock(), make_rng(), options_.control_plane),
         jobs_(io.get_executor(), control_plane_.objects()),
+        workloads_(io.get_executor(), control_plane_.objects()),
         node_(io.get_executor(), control_plane_.objects(), options_.node) {}
 
   base::result<void> start() {
@@ -58,12 +60,15 @@ class program {
       }
     }
     if (options_.run_node) {
+      node_.set_cluster(&control_plane_.for_pods());
       step = node_.start();
       if (!step) {
         return step;
       }
       control_plane_.set_log_source(&node_);
+      control_plane_.set_pod_ports(&node_);
       jobs_.start();
+      workloads_.start();
     }
     step = control_plane_.listen();
     if (!step) {
@@ -119,10 +124,12 @@ class program {
   asio::awaitable<void> stop() {
     // No new pods, then no running ones; the API answers until the last status is written.
     jobs_.stop();
+    workloads_.stop();
     if (options_.run_node) {
       co_await node_.stop();
     }
     control_plane_.set_log_source(nullptr);
+    control_plane_.set_pod_ports(nullptr);
     co_await control_plane_.stop();
     tasks_.stop();
   }
@@ -133,6 +140,7 @@ class program {
   async::task_group tasks_;
   local::control_plane control_plane_;
   local::job_controller jobs_;
+  local::workload_controller workloads_;
   local::node node_;
 };
 

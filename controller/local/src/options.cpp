@@ -26,9 +26,19 @@ everybody else has what Roles, ClusterRoles and their bindings say, as in a clus
 kubectl create token, others 401 or 403. The authority's key and the tokens' are in pki/ of the state folder.
 
 Served: namespaces, configmaps, pods (and their logs), jobs, events, leases, nodes, runtimeclasses, serviceaccounts,
-roles and their bindings, resourcequotas and limitranges (honoured), Pod Security levels (honoured), networkpolicies (stored, not enforced: pods have no network), customresourcedefinitions and
-their objects with schema validation, defaults, pruning and CEL rules. Everything else answers 404 as a server without
-it. kubectl works: get, describe, apply (also --server-side), diff, wait, logs, label, patch, explain, delete.
+roles and their bindings, resourcequotas and limitranges (honoured), Pod Security levels (honoured), deployments and
+replicasets (rolled out, restarted, probed), poddisruptionbudgets (counted; there is no eviction), priorityclasses
+(noted; nothing is put out), services (headless alone), networkpolicies (stored, not enforced), customresourcedefinitions
+and their objects with schema validation, defaults, pruning and CEL rules. Everything else answers 404 as a server
+without it. kubectl works: get, describe, apply (also --server-side and -k), diff, wait, logs, label, patch, scale,
+rollout, explain, delete.
+
+Pods have no network, but for those of this machine's own programs (programs in --images: the operator's image). Such a
+pod runs its program as a plain process of the uid that it asks for, with a read-only root and no rights, in a network
+namespace with nothing on it but this server, at 10.96.0.1:443 as in a cluster; probes are made there (httpGet,
+tcpSocket), and pods/proxy reaches it: kubectl get --raw /api/v1/namespaces/NS/pods/NAME:8080/proxy/metrics. So
+kubectl apply -k config/default runs the operator here (hack/install-local). Where network namespaces cannot be made
+it is the host's network, after a warning.
 
 Where gVisor cannot run on this machine, pods run as plain processes after a warning, and what they run is not
 contained; --runtime gvisor refuses to start instead.
@@ -103,6 +113,11 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
   app.add_flag("--insecure-http", plain, "Plain HTTP: no TLS")->envname("CODEEXEC_LOCAL_INSECURE_HTTP")->group(access);
   add("--tls-name", to.control_plane.names,
       "Further address or DNS name that the certificate is to be good for; may be repeated", "NAME")
+      ->group(access);
+  app.add_option("--audit-log-path", to.control_plane.audit,
+                 "With --auth: a line for each request, who asked for what and whether they might (audit.k8s.io/v1)")
+      ->envname("CODEEXEC_LOCAL_AUDIT_LOG_PATH")
+      ->type_name("FILE")
       ->group(access);
   app.add_flag("--faults", to.control_plane.faults,
                "For tests: answers are disturbed as rules sent to /faults say (tests/e2e/README.md)")

@@ -11,13 +11,13 @@ namespace {
 
 using nlohmann::json;
 using violations = std::vector<pod_security_violation>;
-using names = std::vector<std::string>;
+using name_list = std::vector<std::string>;
 
 std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
-std::string join(names const& all, bool quote = true) {
+std::string join(name_list const& all, bool quote = true) {
   std::string out;
   for (std::string const& one : all) {
     out += (out.empty() ? "" : ", ") + (quote ? in_quotes(one) : one);
@@ -26,13 +26,13 @@ std::string join(names const& all, bool quote = true) {
 }
 
 /// `container "c"`, `containers "a", "b"`
-std::string counted(std::string const& word, names const& all) {
+std::string counted(std::string const& word, name_list const& all) {
   return word + (all.size() == 1 ? " " : "s ") + join(all);
 }
 
 /// Containers of every kind, init first, as the plugin visits them.
-names containers_where(json const& spec, std::function<bool(json const& container)> const& bad) {
-  names out;
+name_list containers_where(json const& spec, std::function<bool(json const& container)> const& bad) {
+  name_list out;
   for (char const* list : {"initContainers", "containers", "ephemeralContainers"}) {
     json const& some = at_path(spec, list);
     if (!some.is_array()) {
@@ -47,7 +47,7 @@ names containers_where(json const& spec, std::function<bool(json const& containe
   return out;
 }
 
-void forbid_containers(violations& out, char const* reason, names const& bad, std::string const& rule) {
+void forbid_containers(violations& out, char const* reason, name_list const& bad, std::string const& rule) {
   if (!bad.empty()) {
     out.push_back({reason, counted("container", bad) + " " + rule});
   }
@@ -75,7 +75,7 @@ void capabilities_baseline(json const& spec, violations& out) {
 }
 
 void host_namespaces(json const& spec, violations& out) {
-  names set;
+  name_list set;
   for (char const* field : {"hostNetwork", "hostPID", "hostIPC"}) {
     if (at_path(spec, field) == true) {
       set.push_back(std::string(field) + "=true");
@@ -86,8 +86,8 @@ void host_namespaces(json const& spec, violations& out) {
   }
 }
 
-names volumes_where(json const& spec, std::function<bool(json const& volume)> const& bad) {
-  names out;
+name_list volumes_where(json const& spec, std::function<bool(json const& volume)> const& bad) {
+  name_list out;
   json const& volumes = at_path(spec, "volumes");
   if (volumes.is_array()) {
     for (json const& one : volumes) {
@@ -122,7 +122,7 @@ void host_ports(json const& spec, violations& out) {
     }
     return found;
   });
-  names ports;
+  name_list ports;
   for (auto const one : used) {
     ports.push_back(std::to_string(one));
   }
@@ -170,7 +170,7 @@ void sysctls(json const& spec, violations& out) {
       "net.ipv4.tcp_keepalive_intvl",     "net.ipv4.tcp_keepalive_probes",
       "net.ipv4.tcp_keepalive_time",      "net.ipv4.tcp_rmem",
       "net.ipv4.tcp_syncookies",          "net.ipv4.tcp_wmem"};
-  names bad;
+  name_list bad;
   json const& list = at_path(spec, "securityContext.sysctls");
   if (list.is_array()) {
     for (json const& one : list) {
@@ -247,9 +247,9 @@ void restricted_volumes(json const& spec, violations& out) {
 void run_as_non_root(json const& spec, violations& out) {
   bool const pod_says = at_path(spec, "securityContext.runAsNonRoot") == true;
   bool const pod_denies = at_path(spec, "securityContext.runAsNonRoot") == false;
-  names denying =
+  name_list denying =
       containers_where(spec, [](json const& c) { return at_path(c, "securityContext.runAsNonRoot") == false; });
-  names silent =
+  name_list silent =
       containers_where(spec, [](json const& c) { return !at_path(c, "securityContext.runAsNonRoot").is_boolean(); });
   std::string who = pod_denies ? "pod" : "";
   if (!denying.empty()) {

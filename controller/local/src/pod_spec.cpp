@@ -30,6 +30,18 @@ std::string pull_policy(std::string const& image) {
   return tagged && image.substr(colon + 1) != "latest" ? "IfNotPresent" : "Always";
 }
 
+void default_probe(json& probe) {
+  set_default(probe, "timeoutSeconds", 1);
+  set_default(probe, "periodSeconds", 10);
+  set_default(probe, "successThreshold", 1);
+  set_default(probe, "failureThreshold", 3);
+  auto const request = probe.find("httpGet");
+  if (request != probe.end() && request->is_object()) {
+    set_default(*request, "path", "/");
+    set_default(*request, "scheme", "HTTP");
+  }
+}
+
 void default_container(json& container, bool in_pod) {
   set_default(container, "resources", json::object());
   set_default(container, "terminationMessagePath", "/dev/termination-log");
@@ -51,6 +63,12 @@ void default_container(json& container, bool in_pod) {
       }
     }
   }
+  for (char const* const name : {"livenessProbe", "readinessProbe", "startupProbe"}) {
+    auto const probe = container.find(name);
+    if (probe != container.end() && probe->is_object()) {
+      default_probe(*probe);
+    }
+  }
   auto const env = container.find("env");
   if (env != container.end() && env->is_array()) {
     for (json& variable : *env) {
@@ -66,6 +84,12 @@ void default_volume(json& volume) {
     auto const found = volume.find(source);
     if (found != volume.end() && found->is_object()) {
       set_default(*found, "defaultMode", 420);
+    }
+  }
+  json const& sources = at_path(volume, "projected.sources");
+  for (std::size_t i = 0; sources.is_array() && i < sources.size(); ++i) {
+    if (at_path(sources[i], "serviceAccountToken").is_object()) {
+      set_default(volume["projected"]["sources"][i]["serviceAccountToken"], "expirationSeconds", 3600);
     }
   }
   if (volume.is_object() && volume.size() == 1 && volume.contains("name")) {
@@ -152,6 +176,43 @@ void validate_container(json const& container, std::string const& path, std::set
 }
 
 }  // namespace
+
+void mount_account_token(json& spec, std::string const& suffix) {
+  // kubernetes/plugin/pkg/admission/serviceaccount: a file for the token, one for the authority, one for the namespace.
+  constexpr char const* place = "/var/run/secrets/kubernetes.io/serviceaccount";
+  std::string const name = "kube-api-access-" + suffix;
+  bool mounted = false;
+  for (char const* list : {"initContainers", "containers"}) {
+    auto const found = spec.find(list);
+    for (std::size_t i = 0; found != spec.end() && found->is_array() && i < found->size(); ++i) {
+      json& mounts = (*found)[i]["volumeMounts"];
+      if (!mounts.is_array()) {
+        mounts = json::array();
+      }
+      bool const taken = std::any_of(mounts.begin(), mounts.end(),
+                                     [place](json const& one) { return string_at(one, "mountPath") == place; });
+      if (!taken) {
+        mounts.push_back({{"name", name}, {"readOnly", true}, {"mountPath", place}});
+        mounted = true;
+      }
+    }
+  }
+  if (!mounted) {
+    return;
+  }
+  json const sources = json::array(
+      {{{"serviceAccountToken", {{"expirationSeconds", 3607}, {"path", "token"}}}},
+       {{"configMap",
+         {{"name", "kube-root-ca.crt"}, {"items", json::array({{{"key", "ca.crt"}, {"path", "ca.crt"}}})}}}},
+       {{"downwardAPI",
+         {{"items", json::array({{{"path", "namespace"},
+                                  {"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}}}}})}}}}});
+  json& volumes = spec["volumes"];
+  if (!volumes.is_array()) {
+    volumes = json::array();
+  }
+  volumes.push_back({{"name", name}, {"projected", {{"defaultMode", 420}, {"sources", sources}}}});
+}
 
 bool is_quantity(json const& value) {
   if (value.is_number()) {

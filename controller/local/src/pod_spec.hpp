@@ -15,6 +15,9 @@ void default_pod_spec(nlohmann::json& spec, bool in_pod);
 /// What admission adds to a Pod: service account, priority, tolerations.
 void admit_pod_spec(nlohmann::json& spec);
 
+/// Adds the volume with the account's token to every container that has nothing at its place. `suffix`: of its name.
+void mount_account_token(nlohmann::json& spec, std::string const& suffix);
+
 /// `path`: "spec" or "spec.template.spec".
 void validate_pod_spec(nlohmann::json const& spec, std::string const& path, field_errors& out);
 

@@ -164,8 +164,11 @@ result<user_info> api_server::state::authorize(server_request const& request, st
   if (!who || access == nullptr) {
     return who;
   }
-  auto const refusal =
-      access->roles.refuse(*who, attributes_of(request.method, path, resource ? &*resource : nullptr, options));
+  auto const what = attributes_of(request.method, path, resource ? &*resource : nullptr, options);
+  auto const refusal = access->roles.refuse(*who, what);
+  if (access->audit) {
+    access->audit->record(objects.clock().wall_now(), *who, what, request.header("user-agent"), !refusal);
+  }
   return refusal ? result<user_info>(*refusal) : who;
 }
 

@@ -65,7 +65,11 @@ std::optional<resource_path> parse_resource_path(std::string_view path) {
     out.ns = (*parts)[i + 1];
     i += 2;
   }
-  if (parts->size() - i > 3) {
+  bool const proxy = parts->size() - i > 2 && (*parts)[i] == "pods" && (*parts)[i + 2] == "proxy";
+  if (proxy) {
+    constexpr std::string_view mark = "/proxy";
+    out.rest = path.substr(path.find(mark, path.find("/pods/") + 6) + mark.size());
+  } else if (parts->size() - i > 3) {
     return std::nullopt;
   }
   out.plural = (*parts)[i];

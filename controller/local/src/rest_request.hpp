@@ -19,6 +19,7 @@ struct resource_path {
   std::string plural;
   std::string name;
   std::string subresource;
+  std::string rest;  ///< what follows pods/NAME/proxy, as it was written: "/metrics"
 };
 
 /// Nothing where the path is not one of resources (discovery, health, nonsense).

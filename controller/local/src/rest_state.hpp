@@ -16,6 +16,7 @@
 
 #include "codeexec/local/access_control.hpp"
 #include "codeexec/local/api_server.hpp"
+#include "codeexec/local/cluster_access.hpp"
 #include "codeexec/local/discovery.hpp"
 #include "codeexec/local/open_api.hpp"
 #include "codeexec/local/selector.hpp"
@@ -145,6 +146,9 @@ struct api_server::state {
   result<remove_options> removal_options(target const& t, server_request const& request);
   asio::awaitable<void> stream_watch(target t, exchange& answer);
   asio::awaitable<void> stream_log(target t, exchange& answer);
+  asio::awaitable<void> proxy_to_pod(target t, std::string query_text, exchange& answer);
+  /// GET, PUT and PATCH of a workload's scale.
+  reply scale(target const& t, server_request const& request);
 
   reply static_page(std::string_view path, query const& options, server_request const& request);
   reply open_api_page(std::vector<std::string> const& parts, query const& options, server_request const& request);
@@ -163,6 +167,7 @@ struct api_server::state {
   discovery discover;
   open_api documents;
   log_source* logs = nullptr;
+  pod_ports* ports = nullptr;
   access_control const* access = nullptr;
   std::string address = "127.0.0.1";
   std::mt19937_64 random;

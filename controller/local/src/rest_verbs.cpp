@@ -5,6 +5,7 @@
 #include "codeexec/local/builtin_types.hpp"
 #include "codeexec/local/patch.hpp"
 #include "codeexec/local/table.hpp"
+#include "codeexec/local/workloads.hpp"
 #include "codeexec/local/yaml.hpp"
 
 #include "rest_state.hpp"
@@ -251,6 +252,57 @@ reply api_server::state::create(target const& t, server_request const& request) 
   options.dry_run = *dry;
   auto const made = objects.create(t.type->id(), std::move(*value), options);
   return write_reply(t, 201, made, nullptr, warned);
+}
+
+reply api_server::state::scale(target const& t, server_request const& request) {
+  using boost::beast::http::verb;
+  auto const current = objects.require(t.type->id(), t.path.ns, t.path.name);
+  if (!current) {
+    return reply::of(current.error());
+  }
+  json const before = scale_of(**current);
+  if (request.method == verb::get || request.method == verb::head) {
+    return reply::of(200, before);
+  }
+  auto const dry = dry_run(t, "UpdateOptions");
+  if (!dry) {
+    return reply::of(dry.error());
+  }
+  if (request.method != verb::put && request.method != verb::patch) {
+    return reply::of(status_error::method_not_allowed());
+  }
+  json wanted = parse_json(request.body);
+  if (wanted.is_discarded()) {
+    return reply::of(status_error::bad_request("error decoding scale: " + parse_failure(request.body)));
+  }
+  if (request.method == verb::patch) {
+    std::string const type = media_type(request.header("content-type"));
+    if (type != "application/merge-patch+json" && type != "application/json-patch+json") {
+      return reply::of(unsupported_media("application/json-patch+json, application/merge-patch+json"));
+    }
+    auto patched =
+        type == "application/json-patch+json" ? apply_json_patch(before, wanted) : apply_merge_patch(before, wanted);
+    if (!patched) {
+      return reply::of(patched.error());
+    }
+    wanted = std::move(*patched);
+  }
+  auto const replicas = integer_at(wanted, "spec.replicas").value_or(0);
+  if (replicas < 0) {
+    return reply::of(
+        status_error::invalid("autoscaling", "Scale", t.path.name,
+                              {field_error::invalid("spec.replicas", replicas, "must be greater than or equal to 0")}));
+  }
+  json next = **current;
+  next["spec"]["replicas"] = replicas;
+  next["metadata"].erase("resourceVersion");
+  if (std::string const version = string_at(wanted, "metadata.resourceVersion"); !version.empty()) {
+    next["metadata"]["resourceVersion"] = version;
+  }
+  update_options options;
+  options.dry_run = *dry;
+  auto const written = objects.update(t.type->id(), std::move(next), part::object, options);
+  return written ? reply::of(200, scale_of(**written)) : reply::of(written.error());
 }
 
 reply api_server::state::replace(target const& t, server_request const& request) {

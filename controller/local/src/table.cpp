@@ -285,6 +285,48 @@ column node_column(char const* name, char const* description, std::string (*cell
       name, description, [cell](json const& o, wall_time) { return cell(o); }, 1);
 }
 
+column count_column(char const* name, char const* description, char const* path) {
+  return column{name,        "integer", "",
+                description, 0,         [path](json const& o, wall_time) { return json(count_at(o, path)); }};
+}
+
+std::string service_ports(json const& service) {
+  std::string out;
+  json const& ports = at_path(service, "spec.ports");
+  for (std::size_t i = 0; ports.is_array() && i < ports.size(); ++i) {
+    out +=
+        (out.empty() ? "" : ",") + std::to_string(count_at(ports[i], "port")) + "/" + string_at(ports[i], "protocol");
+  }
+  return out;
+}
+
+/// Deployments and ReplicaSets.
+std::vector<column> workload_columns(resource_type const& type) {
+  std::vector<column> out{name_column};
+  if (type.plural == "deployments") {
+    out.push_back(text_column("Ready", "Number of the pod with ready state", [](json const& o, wall_time) {
+      return std::to_string(count_at(o, "status.readyReplicas")) + "/" + std::to_string(count_at(o, "spec.replicas"));
+    }));
+    out.push_back(count_column("Up-to-date", "Pods of the present template.", "status.updatedReplicas"));
+    out.push_back(count_column("Available", "Pods that have been ready for long enough.", "status.availableReplicas"));
+  } else {
+    out.push_back(count_column("Desired", "Pods that are wanted.", "spec.replicas"));
+    out.push_back(count_column("Current", "Pods that are there.", "status.replicas"));
+    out.push_back(count_column("Ready", "Pods that are ready.", "status.readyReplicas"));
+  }
+  out.push_back(age_column);
+  out.push_back(text_column(
+      "Containers", "Names of each container in the template.",
+      [](json const& o, wall_time) { return joined(at_path(o, "spec.template.spec.containers"), "name"); }, 1));
+  out.push_back(text_column(
+      "Images", "Images referenced by each container in the template.",
+      [](json const& o, wall_time) { return joined(at_path(o, "spec.template.spec.containers"), "image"); }, 1));
+  out.push_back(text_column(
+      "Selector", "The pods that it makes and counts.",
+      [](json const& o, wall_time) { return selector_text(at_path(o, "spec.selector")); }, 1));
+  return out;
+}
+
 std::vector<column> builtin_columns(resource_type const& type) {
   if (type.group.empty() && type.plural == "pods") {
     return {name_column,
@@ -335,6 +377,46 @@ std::vector<column> builtin_columns(resource_type const& type) {
             "for you. More info: "
             "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
             [](json const& o, wall_time) { return selector_text(at_path(o, "spec.selector")); }, 1)};
+  }
+  if (type.group == "apps") {
+    return workload_columns(type);
+  }
+  if (type.plural == "poddisruptionbudgets") {
+    auto const bound = [](char const* field) {
+      return [field](json const& o, wall_time) {
+        json const& value = at_path(at_path(o, "spec"), field);
+        return value.is_null() ? std::string("N/A") : value.is_string() ? value.get<std::string>() : value.dump();
+      };
+    };
+    return {name_column, text_column("Min Available", "How many of the pods must stay.", bound("minAvailable")),
+            text_column("Max Unavailable", "How many of the pods may be missing.", bound("maxUnavailable")),
+            count_column("Allowed Disruptions", "How many of the pods may go now.", "status.disruptionsAllowed"),
+            age_column};
+  }
+  if (type.plural == "priorityclasses") {
+    return {name_column, count_column("Value", "The higher, the more important.", "value"),
+            text_column("Global-Default", "Whether it is for pods that name none.",
+                        [](json const& o, wall_time) {
+                          return std::string(at_path(o, "globalDefault") == true ? "true" : "false");
+                        }),
+            age_column};
+  }
+  if (type.group.empty() && type.plural == "services") {
+    return {
+        name_column,
+        text_column("Type", "How it is reached.", [](json const& o, wall_time) { return string_at(o, "spec.type"); }),
+        text_column("Cluster-IP", "Its address.",
+                    [](json const& o, wall_time) { return or_none(string_at(o, "spec.clusterIP")); }),
+        text_column("External-IP", "Its address from outside.",
+                    [](json const&, wall_time) { return std::string("<none>"); }),
+        text_column("Port(s)", "Its ports.", [](json const& o, wall_time) { return or_none(service_ports(o)); }),
+        age_column,
+        text_column(
+            "Selector", "The pods that it stands for.",
+            [](json const& o, wall_time) {
+              return selector_text({{"matchLabels", at_path(o, "spec.selector")}});
+            },
+            1)};
   }
   if (type.group.empty() && type.plural == "configmaps") {
     return {

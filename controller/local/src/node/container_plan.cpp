@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
+#include <iterator>
+#include <utility>
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/local/node/expansion.hpp"
@@ -61,17 +64,20 @@ base::result<std::optional<std::string>> config_map_value(json const& pod, json 
 }
 
 /// What the downward API says of a Pod; nothing for a field it does not offer.
-std::optional<std::string> pod_field(json const& pod, std::string const& path, std::string const& node_name) {
+std::optional<std::string> pod_field(json const& pod, std::string const& path, pod_surroundings const& around) {
   static constexpr std::array<std::string_view, 4> plain{"metadata.name", "metadata.namespace", "metadata.uid",
                                                          "spec.serviceAccountName"};
   if (std::find(plain.begin(), plain.end(), path) != plain.end()) {
     return string_at(pod, path);
   }
   if (path == "spec.nodeName") {
-    return node_name;
+    return around.node_name;
   }
-  if (path == "status.hostIP" || path == "status.podIP") {
+  if (path == "status.hostIP") {
     return "127.0.0.1";
+  }
+  if (path == "status.podIP") {
+    return around.pod_ip;
   }
   for (std::string const which : {"labels", "annotations"}) {
     auto const prefix = "metadata." + which + "['";
@@ -111,7 +117,7 @@ class environment_builder {
 
 std::optional<base::error> add_environment(environment_builder& into, environment& declared, json const& pod,
                                            json const& container, config_map_lookup const& find,
-                                           std::string const& node_name) {
+                                           pod_surroundings const& around) {
   for (auto const& source : array_at(container, "envFrom")) {
     auto const& reference = at_path(source, "configMapRef");
     if (!reference.is_object()) {
@@ -153,7 +159,7 @@ std::optional<base::error> add_environment(environment_builder& into, environmen
       value = std::move(**found);
     } else if (from.contains("fieldRef")) {
       auto const path = string_at(from, "fieldRef.fieldPath");
-      auto field = pod_field(pod, path, node_name);
+      auto field = pod_field(pod, path, around);
       if (!field) {
         return base::error("field label not supported: " + path);
       }
@@ -218,7 +224,7 @@ json const* find_volume(json const& pod, std::string const& name) {
 
 base::result<container_spec> plan_container(json const& pod, json const& container, image_config const& image,
                                             config_map_lookup const& find_config_map, volume_places const& places,
-                                            std::string const& node_name) {
+                                            pod_surroundings const& around) {
   container_spec spec;
   spec.hostname = string_at(pod, "spec.hostname");
   if (spec.hostname.empty()) {
@@ -259,7 +265,24 @@ base::result<container_spec> plan_container(json const& pod, json const& contain
     env.set(key, value);
   }
   environment declared;
-  if (auto problem = add_environment(env, declared, pod, container, find_config_map, node_name)) {
+  if (!around.api_host.empty()) {
+    // kubernetes/pkg/kubelet/envvars: the one Service that every pod is told about.
+    auto const port = std::to_string(around.api_port);
+    auto const url = "tcp://" + around.api_host + ":" + port;
+    for (auto const& [key, value] : std::initializer_list<std::pair<std::string, std::string>>{
+             {"KUBERNETES_SERVICE_HOST", around.api_host},
+             {"KUBERNETES_SERVICE_PORT", port},
+             {"KUBERNETES_SERVICE_PORT_HTTPS", port},
+             {"KUBERNETES_PORT", url},
+             {"KUBERNETES_PORT_" + port + "_TCP", url},
+             {"KUBERNETES_PORT_" + port + "_TCP_PROTO", "tcp"},
+             {"KUBERNETES_PORT_" + port + "_TCP_PORT", port},
+             {"KUBERNETES_PORT_" + port + "_TCP_ADDR", around.api_host}}) {
+      env.set(key, value);
+      declared[key] = value;
+    }
+  }
+  if (auto problem = add_environment(env, declared, pod, container, find_config_map, around)) {
     return *problem;
   }
   if (env.values().find("HOME") == env.values().end()) {
@@ -297,10 +320,11 @@ base::result<container_spec> plan_container(json const& pod, json const& contain
       auto const sub_path = string_at(mount, "subPath");
       out.source = places.folder(volume_name);
       if (!sub_path.empty()) {
-        out.source /= volume->contains("configMap") ? std::filesystem::path("..data") / sub_path
-                                                    : std::filesystem::path(sub_path);
+        out.source /=
+            volume->contains("emptyDir") ? std::filesystem::path(sub_path) : std::filesystem::path("..data") / sub_path;
       }
-      out.read_only = volume->contains("configMap") || flag_at(mount, "readOnly", false);
+      out.read_only = !volume->contains("emptyDir") || flag_at(mount, "readOnly", false);
+      // A token is written anew while the container runs.
       out.shared = !volume->contains("configMap");
     }
     spec.mounts.push_back(std::move(out));
@@ -371,6 +395,73 @@ base::result<std::vector<projected_file>> project_config_map(json const& volume,
     }
   }
   return files;
+}
+
+namespace {
+
+/// The items of a downwardAPI source.
+base::result<std::vector<projected_file>> project_fields(json const& pod, json const& source, unsigned default_mode,
+                                                         pod_surroundings const& around) {
+  std::vector<projected_file> files;
+  for (auto const& item : array_at(source, "items")) {
+    auto const path = string_at(item, "fieldRef.fieldPath");
+    auto field = pod_field(pod, path, around);
+    if (!field) {
+      return base::error("this node does not tell the field \"" + path + "\"");
+    }
+    auto const mode = integer_at(item, "mode");
+    files.push_back(
+        projected_file{string_at(item, "path"), std::move(*field), mode ? static_cast<unsigned>(*mode) : default_mode});
+  }
+  return files;
+}
+
+}  // namespace
+
+base::result<std::vector<projected_file>> project_volume(json const& pod, json const& volume,
+                                                         config_map_lookup const& find, token_source const& token,
+                                                         pod_surroundings const& around) {
+  auto const& simple = at_path(volume, "downwardAPI");
+  if (simple.is_object()) {
+    return project_fields(pod, simple, static_cast<unsigned>(integer_at(simple, "defaultMode").value_or(0644)), around);
+  }
+  auto const default_mode = static_cast<unsigned>(integer_at(volume, "projected.defaultMode").value_or(0644));
+  std::vector<projected_file> out;
+  for (auto const& source : array_at(volume, "projected.sources")) {
+    base::result<std::vector<projected_file>> files(base::error("a source that this node does not have"));
+    if (source.contains("configMap")) {
+      json as_volume{{"configMap", source["configMap"]}};
+      as_volume["configMap"]["defaultMode"] = default_mode;
+      files = project_config_map(as_volume, find);
+    } else if (source.contains("downwardAPI")) {
+      files = project_fields(pod, source["downwardAPI"], default_mode, around);
+    } else if (source.contains("serviceAccountToken")) {
+      auto made = token(integer_at(source, "serviceAccountToken.expirationSeconds").value_or(3600));
+      if (!made) {
+        return made.error();
+      }
+      files = std::vector<projected_file>{
+          projected_file{string_at(source, "serviceAccountToken.path"), std::move(*made), default_mode, true}};
+    }
+    if (!files) {
+      return files.error();
+    }
+    out.insert(out.end(), std::make_move_iterator(files->begin()), std::make_move_iterator(files->end()));
+  }
+  return out;
+}
+
+std::optional<std::chrono::seconds> shortest_token_life(json const& pod) {
+  std::optional<std::chrono::seconds> out;
+  for (auto const& volume : array_at(pod, "spec.volumes")) {
+    for (auto const& source : array_at(volume, "projected.sources")) {
+      if (source.contains("serviceAccountToken")) {
+        std::chrono::seconds const life(integer_at(source, "serviceAccountToken.expirationSeconds").value_or(3600));
+        out = std::min(out.value_or(life), life);
+      }
+    }
+  }
+  return out;
 }
 
 bool is_private_empty_dir(json const& pod, std::string const& volume) {

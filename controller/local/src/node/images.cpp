@@ -116,6 +116,8 @@ image_config read_image(YAML::Node const& node) {
       out.match = read_strings(value, key);
     } else if (key == "requires") {
       out.requires_ = read_strings(value, key);
+    } else if (key == "programs") {
+      out.programs = read_strings(value, key);
     } else if (key == "entrypoint") {
       out.entrypoint = read_strings(value, key);
     } else if (key == "cmd") {
@@ -279,7 +281,8 @@ image_config const* image_catalogue::find(image_reference const& name, program_c
     bool const named = std::any_of(image.match.begin(), image.match.end(),
                                    [&](auto const& pattern) { return matches_pattern(pattern, familiar); });
     if (named) {
-      bool const there = std::all_of(image.requires_.begin(), image.requires_.end(), has_program);
+      bool const there = std::all_of(image.requires_.begin(), image.requires_.end(), has_program) &&
+                         std::all_of(image.programs.begin(), image.programs.end(), has_program);
       return there ? &image : nullptr;
     }
   }

@@ -6,7 +6,9 @@
 #include <fstream>
 #include <optional>
 #include <signal.h>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/base/file.hpp"
@@ -15,6 +17,8 @@
 #include "codeexec/local/node/pod_status.hpp"
 
 #include "container_log.hpp"
+#include "pod_network.hpp"
+#include "probe.hpp"
 
 namespace codeexec::local {
 namespace {
@@ -32,6 +36,12 @@ constexpr milliseconds first_mount_backoff{500};
 constexpr milliseconds max_mount_backoff{122'000};
 // Where a sandbox does not answer SIGKILL either, its end is not waited for.
 constexpr int start_error_code = 128;
+constexpr milliseconds first_network_retry{5'000};
+constexpr milliseconds longest_restart_wait{300'000};
+// Who has run for so long begins anew with its waits.
+constexpr milliseconds forgives_after{600'000};
+constexpr char const* authority_map = "kube-root-ca.crt";
+constexpr char const* program_folder = "/usr/local/bin";
 
 std::string spec_field_path(std::string const& container) {
   return container.empty() ? std::string() : "spec.containers{" + container + "}";
@@ -46,7 +56,8 @@ bool is_terminal(object const& pod) {
 
 /// One container of a Pod.
 struct kubelet::unit {
-  explicit unit(boost::asio::any_io_executor const& executor) : pull_timer(executor) {}
+  explicit unit(boost::asio::any_io_executor const& executor)
+      : pull_timer(executor), restart_timer(executor), kill_timer(executor) {}
 
   std::string name;
   std::shared_ptr<container_log> log;
@@ -58,10 +69,28 @@ struct kubelet::unit {
   bool launched = false;    ///< the runtime has been asked to start it; never again
   bool image_told = false;
   std::string problem;  ///< the configuration error that was last reported
+  std::shared_ptr<container_log> previous_log;
+  boost::asio::steady_timer restart_timer;
+  boost::asio::steady_timer kill_timer;  ///< after a liveness probe has failed
+  milliseconds restart_wait{0};          ///< before the next start after an end
+  struct probing {
+    std::string kind;  ///< "Liveness", "Readiness", "Startup"
+    probe_verdict verdict;
+    std::unique_ptr<prober> asking;
+  };
+  std::vector<std::unique_ptr<probing>> probes;
+
+  void rest() {
+    pull_timer.cancel();
+    restart_timer.cancel();
+    kill_timer.cancel();
+    probes.clear();
+  }
 };
 
 struct kubelet::pod_entry {
-  explicit pod_entry(boost::asio::any_io_executor const& executor) : retry_timer(executor), grace_timer(executor) {}
+  explicit pod_entry(boost::asio::any_io_executor const& executor)
+      : retry_timer(executor), grace_timer(executor), token_timer(executor) {}
 
   object pod;
   fs::path folder;
@@ -69,6 +98,14 @@ struct kubelet::pod_entry {
   std::vector<std::unique_ptr<unit>> units;
   boost::asio::steady_timer retry_timer;
   boost::asio::steady_timer grace_timer;
+  boost::asio::steady_timer token_timer;
+  // Of a Pod with a program of the machine's own:
+  std::shared_ptr<pod_network> network;  ///< null: none, or the host's
+  std::shared_ptr<void> api;             ///< serves the API there
+  std::string api_host;                  ///< empty: no network yet
+  unsigned short api_port = 0;
+  bool host_network = false;
+  int volume_version = 0;
   milliseconds mount_backoff = first_mount_backoff;
   std::optional<std::int64_t> grace;  ///< what the running termination was begun with
   bool volumes_ready = false;
@@ -82,11 +119,14 @@ struct kubelet::pod_entry {
 };
 
 kubelet::kubelet(boost::asio::any_io_executor executor, store& objects, node_options const& options,
-                 container_runtime& runtime, image_catalogue images, image_root root, fs::path folder)
+                 container_runtime& runtime, plain_runtime plain, cluster_access* cluster, image_catalogue images,
+                 image_root root, fs::path folder)
     : executor_(std::move(executor)),
       store_(objects),
       options_(options),
       runtime_(runtime),
+      plain_(std::move(plain)),
+      cluster_(cluster),
       images_(std::move(images)),
       root_(std::move(root)),
       folder_(std::move(folder)),
@@ -134,6 +174,10 @@ kubelet::record_ptr kubelet::adopt(object const& pod) {
     one->log = std::make_shared<container_log>(executor_, options_.log_bytes);
     container_facts facts;
     facts.image = string_at(container, "image");
+    auto const number = made->units.size();
+    if (statuses.is_array() && number < statuses.size()) {
+      facts.restarts = static_cast<int>(integer_at(statuses[number], "restartCount").value_or(0));
+    }
     if (lost) {
       facts.now = container_facts::state::terminated;
       facts.reason = "ContainerStatusUnknown";
@@ -147,7 +191,12 @@ kubelet::record_ptr kubelet::adopt(object const& pod) {
     made->units.push_back(std::move(one));
   }
   pods_[pod.uid()] = made;
-  if (lost) {
+  if (lost && restarts_always(*pod) && !pod.being_deleted()) {
+    write_status(*made);
+    for (std::size_t i = 0; i < made->units.size(); ++i) {
+      restart(made, i);
+    }
+  } else if (lost) {
     made->facts.settled = true;
     write_status(*made);
   }
@@ -180,8 +229,9 @@ void kubelet::pod_gone(object const& last) {
   record->gone = true;
   record->retry_timer.cancel();
   record->grace_timer.cancel();
+  record->token_timer.cancel();
   for (auto const& one : record->units) {
-    one->pull_timer.cancel();
+    one->rest();
     one->running.reset();
     one->log->close();
   }
@@ -228,8 +278,9 @@ void kubelet::forget_all() {
     record->gone = true;
     record->retry_timer.cancel();
     record->grace_timer.cancel();
+    record->token_timer.cancel();
     for (auto const& one : record->units) {
-      one->pull_timer.cancel();
+      one->rest();
       one->running.reset();
       one->log->close();
     }
@@ -242,40 +293,25 @@ bool kubelet::prepare_volumes(pod_entry& pod) {
   if (pod.volumes_ready) {
     return true;
   }
-  auto const& ns = pod.pod.ns();
   std::optional<std::string> problem;
   std::error_code error;
   fs::create_directories(pod.folder, error);
   auto const& volumes = at_path(*pod.pod, "spec.volumes");
   for (auto const& volume : volumes.is_array() ? volumes : json::array()) {
     auto const name = string_at(volume, "name");
-    auto const place = pod.folder / "v" / name;
     std::string why;
     if (volume.contains("emptyDir")) {
       if (!is_private_empty_dir(*pod.pod, name)) {
+        auto const place = pod.folder / "v" / name;
         fs::create_directories(place, error);
         fs::permissions(place, fs::perms::all, error);
       }
       continue;
     }
-    if (!volume.contains("configMap")) {
-      why = "this node has emptyDir and configMap volumes only";
-    } else {
-      auto files = project_config_map(volume, [&](std::string const& wanted) { return config_map(ns, wanted); });
-      if (files) {
-        auto const version = place / "..data_1";
-        fs::create_directories(version, error);
-        for (auto const& file : *files) {
-          if (auto written = write_file(version / file.path, file.bytes, file.mode); !written) {
-            why = written.error().message;
-          }
-          auto const top = fs::path(file.path).begin()->string();
-          fs::create_symlink("..data/" + top, place / top, error);
-        }
-        fs::create_symlink("..data_1", place / "..data", error);
-      } else {
-        why = files.error().message;
-      }
+    if (!volume.contains("configMap") && !volume.contains("projected") && !volume.contains("downwardAPI")) {
+      why = "this node has emptyDir, configMap, projected and downwardAPI volumes only";
+    } else if (auto filled = fill_volume(pod, volume); !filled) {
+      why = filled.error().message;
     }
     if (!why.empty()) {
       problem = "MountVolume.SetUp failed for volume \"" + name + "\" : " + why;
@@ -286,6 +322,9 @@ bool kubelet::prepare_volumes(pod_entry& pod) {
   if (!problem) {
     pod.volumes_ready = true;
     pod.waits_for_config = false;
+    if (auto const self = pods_.find(pod.pod.uid()); self != pods_.end()) {
+      renew_tokens(self->second);
+    }
     return true;
   }
   if (!pod.waits_for_config) {
@@ -301,8 +340,99 @@ bool kubelet::prepare_volumes(pod_entry& pod) {
   return false;
 }
 
+/// The files in a folder of their own, to which a link is turned when it is whole: who reads sees the old or the new.
+base::result<void> kubelet::fill_volume(pod_entry& pod, json const& volume) {
+  auto const& ns = pod.pod.ns();
+  auto const find = [this, &ns](std::string const& wanted) { return config_map(ns, wanted); };
+  auto const token = [this, &pod](std::int64_t seconds) -> base::result<std::string> {
+    if (cluster_ == nullptr) {
+      return base::error("this node has no tokens");
+    }
+    return cluster_->account_token(pod.pod.ns(), string_at(*pod.pod, "spec.serviceAccountName"),
+                                   std::chrono::seconds(seconds));
+  };
+  auto files = volume.contains("configMap") ? project_config_map(volume, find)
+                                            : project_volume(*pod.pod, volume, find, token, surroundings(pod));
+  if (!files) {
+    return files.error();
+  }
+  std::error_code error;
+  auto const place = pod.folder / "v" / string_at(volume, "name");
+  auto const before = fs::read_symlink(place / "..data", error);
+  auto const version = "..data_" + std::to_string(++pod.volume_version);
+  fs::create_directories(place / version, error);
+  for (auto const& file : *files) {
+    auto mode = file.mode;
+    auto const user = integer_at(*pod.pod, "spec.securityContext.runAsUser");
+    auto const group = integer_at(*pod.pod, "spec.securityContext.fsGroup");
+    auto const path = place / version / file.path;
+    if (file.secret && group) {
+      mode = 0640;
+    } else if (file.secret && user) {
+      mode = 0600;
+    }
+    if (auto written = write_file(path, file.bytes, mode); !written) {
+      return written.error();
+    }
+    if (file.secret && (group || user) &&
+        ::chown(path.c_str(), user ? static_cast<uid_t>(*user) : 0, group ? static_cast<gid_t>(*group) : 0) != 0) {
+      return base::error("cannot give " + file.path + " to the container's user");
+    }
+    auto const top = fs::path(file.path).begin()->string();
+    fs::create_symlink("..data/" + top, place / top, error);
+  }
+  fs::create_symlink(version, place / "..data_tmp", error);
+  fs::rename(place / "..data_tmp", place / "..data", error);
+  if (!before.empty()) {
+    fs::remove_all(place / before, error);
+  }
+  return {};
+}
+
+/// When four fifths of a token's life are over, as the kubelet does it.
+void kubelet::renew_tokens(record_ptr const& pod) {
+  auto const life = shortest_token_life(*pod->pod);
+  if (!life || cluster_ == nullptr) {
+    return;
+  }
+  pod->token_timer.expires_after(*life * 4 / 5);
+  pod->token_timer.async_wait([this, weak = std::weak_ptr(pod)](boost::system::error_code error) {
+    auto const record = weak.lock();
+    if (error || record == nullptr || record->gone || stopped_) {
+      return;
+    }
+    auto const& volumes = at_path(*record->pod, "spec.volumes");
+    for (auto const& volume : volumes.is_array() ? volumes : json::array()) {
+      if (!volume.contains("projected")) {
+        continue;
+      }
+      if (auto filled = fill_volume(*record, volume); !filled) {
+        base::log::warn("cannot renew a pod's token",
+                        {base::log::kv("pod", record->pod.name()), base::log::kv("error", filled.error().message)});
+      }
+    }
+    looked_up_.clear();
+    renew_tokens(record);
+  });
+}
+
+pod_surroundings kubelet::surroundings(pod_entry const& pod) const {
+  pod_surroundings out(options_.name);
+  if (!pod.facts.pod_ip.empty()) {
+    out.pod_ip = pod.facts.pod_ip;
+  }
+  out.api_host = pod.api_host;
+  out.api_port = pod.api_port;
+  return out;
+}
+
 json const* kubelet::config_map(std::string const& ns, std::string const& name) {
   auto found = store_.get(kube::config_maps, ns, name);
+  if (!found && name == authority_map && cluster_ != nullptr) {
+    // A cluster puts it into every namespace for this; here it is made for who asks.
+    found =
+        object(json{{"metadata", {{"name", name}, {"namespace", ns}}}, {"data", {{"ca.crt", cluster_->authority()}}}});
+  }
   if (!found) {
     return nullptr;
   }
@@ -323,7 +453,24 @@ void kubelet::retry(record_ptr const& pod, milliseconds after) {
 
 // Images ----------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// A program of the machine's own: beside this one, or in PATH.
+std::optional<fs::path> find_own_program(std::string const& name) {
+  std::error_code error;
+  auto const beside = fs::read_symlink("/proc/self/exe", error).parent_path() / name;
+  if (!error && access(beside.c_str(), X_OK) == 0) {
+    return beside;
+  }
+  return find_program(name);
+}
+
+}  // namespace
+
 bool kubelet::has_program(std::string const& name) const {
+  if (find_own_program(name)) {
+    return true;
+  }
   for (char const* const folder : {"/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"}) {
     if (access((fs::path(folder) / name).c_str(), X_OK) == 0) {
       return true;
@@ -441,6 +588,31 @@ void kubelet::pull_failed(record_ptr const& pod, std::size_t index, image_refere
 
 // Running ---------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// The image's own programs, on a folder that hides the host's.
+void add_programs(image_config const& image, container_spec& spec) {
+  if (image.programs.empty()) {
+    return;
+  }
+  std::vector<container_mount> made(1);
+  made.front().what = container_mount::kind::tmpfs;
+  made.front().destination = program_folder;
+  made.front().mode = 0755;
+  made.front().read_only = false;
+  made.front().size_bytes = 64 * 1024;
+  for (auto const& name : image.programs) {
+    auto const path = find_own_program(name);
+    container_mount program;
+    program.destination = std::string(program_folder) + "/" + name;
+    program.source = path.value_or(fs::path());
+    made.push_back(std::move(program));
+  }
+  spec.mounts.insert(spec.mounts.begin(), made.begin(), made.end());
+}
+
+}  // namespace
+
 void kubelet::launch(record_ptr const& pod, std::size_t index) {
   auto& one = *pod->units[index];
   auto& facts = pod->facts.containers[index];
@@ -462,6 +634,17 @@ void kubelet::launch(record_ptr const& pod, std::size_t index) {
               "\" already present on machine and can be accessed by the pod",
           one.name);
   }
+  bool const own = is_own(*pod, *image);
+  if (own) {
+    if (auto connected = connect(*pod); !connected) {
+      if (one.problem != connected.error().message) {
+        one.problem = connected.error().message;
+        event(*pod, event_kind::warning, "FailedCreatePodSandBox", "Failed to create pod sandbox: " + one.problem);
+      }
+      retry(pod, first_network_retry);
+      return;
+    }
+  }
   volume_places places;
   places.folder = [folder = pod->folder](std::string const& volume) { return folder / "v" / volume; };
   places.termination_log = pod->folder / ("t" + std::to_string(index));
@@ -471,8 +654,21 @@ void kubelet::launch(record_ptr const& pod, std::size_t index) {
                   : plan_container(
                         *pod->pod, container, *image,
                         [this, ns = pod->pod.ns()](std::string const& name) { return config_map(ns, name); }, places,
-                        options_.name);
+                        surroundings(*pod));
   looked_up_.clear();
+  container_runtime* runtime = &runtime_;
+  if (spec) {
+    add_programs(*image, *spec);
+  }
+  if (spec && own) {
+    auto const plain = plain_();
+    auto const prepared = plain ? prepare_own(*pod, *image, *spec) : base::result<void>(plain.error());
+    if (prepared) {
+      runtime = *plain;
+    } else {
+      spec = prepared.error();
+    }
+  }
   if (spec) {
     if (auto written = write_file(places.termination_log, {}, 0666); !written) {
       spec = written.error();
@@ -491,14 +687,73 @@ void kubelet::launch(record_ptr const& pod, std::size_t index) {
     return;
   }
   pod->waits_for_config = false;
-  run(pod, index, std::move(*spec));
+  run(pod, index, std::move(*spec), *runtime);
 }
 
-void kubelet::run(record_ptr const& pod, std::size_t index, container_spec spec) {
+/// A program of the machine's own that is not to be in gVisor.
+bool kubelet::is_own(pod_entry const& pod, image_config const& image) const {
+  return !image.programs.empty() && string_at(*pod.pod, "spec.runtimeClassName").empty();
+}
+
+/// What runs outside of the sandbox is that program, without any rights: who may make Pods gets no more by it.
+base::result<void> kubelet::prepare_own(pod_entry& pod, image_config const& image, container_spec& spec) {
+  if (image.entrypoint.empty() || spec.args.empty() || spec.args.front() != image.entrypoint.front()) {
+    return base::error("this image runs its own program on this node and nothing else (config/local/images.yaml)");
+  }
+  if (spec.uid == 0) {
+    return base::error("this image does not run as root on this node (config/local/images.yaml)");
+  }
+  spec.capabilities.clear();
+  spec.no_new_privileges = true;
+  spec.network = pod.network != nullptr ? pod.network->descriptor() : -1;
+  spec.host_network = pod.host_network;
+  return {};
+}
+
+/// The Pod's network, with the API server on it.
+base::result<void> kubelet::connect(pod_entry& pod) {
+  if (!pod.api_host.empty()) {
+    return {};
+  }
+  if (cluster_ == nullptr) {
+    return base::error("this node has no API server for its pods");
+  }
+  give_address(pod);
+  auto made = pod_network::make(pod.facts.pod_ip);
+  if (made) {
+    auto listener = (*made)->take_listener();
+    auto served = cluster_->serve(listener.release());
+    if (!served) {
+      return served.error();
+    }
+    pod.network = std::move(*made);
+    pod.api = std::move(*served);
+    pod.api_host = api_service_address;
+    pod.api_port = api_service_port;
+    return {};
+  }
+  auto const where = cluster_->host_endpoint();
+  if (!where) {
+    return base::error(made.error().message + "; and on the host's network: " + where.error().message);
+  }
+  if (!warned_of_network_) {
+    warned_of_network_ = true;
+    base::log::warn("pods of this machine's own programs are on the host's network: two of them cannot have one port",
+                    {base::log::kv("error", made.error().message)});
+  }
+  pod.host_network = true;
+  pod.facts.pod_ip = "127.0.0.1";
+  pod.api_host = where->address().is_unspecified() ? "127.0.0.1" : where->address().to_string();
+  pod.api_port = where->port();
+  return {};
+}
+
+void kubelet::run(record_ptr const& pod, std::size_t index, container_spec spec, container_runtime& runtime) {
   auto& one = *pod->units[index];
   auto& facts = pod->facts.containers[index];
   one.launched = true;
-  one.id = base::sha256_hex(pod->pod.uid() + "/" + one.name);
+  one.id = base::sha256_hex(pod->pod.uid() + "/" + one.name +
+                            (facts.restarts == 0 ? std::string() : "/" + std::to_string(facts.restarts)));
   spec.id = one.id.substr(0, 16);
   spec.root = root_.folder;
   spec.mounts.insert(spec.mounts.begin(), root_.mounts.begin(), root_.mounts.end());
@@ -520,8 +775,8 @@ void kubelet::run(record_ptr const& pod, std::size_t index, container_spec spec)
   };
   facts.reason = "ContainerCreating";
   facts.message.clear();
-  facts.container_id = std::string(runtime_.scheme()) + "://" + one.id;
-  auto made = runtime_.start(std::move(spec), std::move(events));
+  facts.container_id = std::string(runtime.scheme()) + "://" + one.id;
+  auto made = runtime.start(std::move(spec), std::move(events));
   if (made) {
     one.running = std::move(*made);
     write_status(*pod);
@@ -546,9 +801,174 @@ void kubelet::started(record_ptr const& pod, std::size_t index) {
   auto& facts = pod->facts.containers[index];
   facts.now = container_facts::state::running;
   facts.started_at = store_.clock().wall_now();
+  begin_probes(pod, index);
   write_status(*pod);
   event(*pod, event_kind::normal, "Created", "Container created", one.name);
   event(*pod, event_kind::normal, "Started", "Container started", one.name);
+}
+
+base::result<boost::asio::ip::tcp::socket> kubelet::open_socket(pod_entry const& pod) {
+  boost::asio::ip::tcp::socket made(executor_);
+  boost::system::error_code error;
+  if (pod.network == nullptr) {
+    made.open(boost::asio::ip::tcp::v4(), error);
+  } else {
+    auto inside = pod.network->open_socket();
+    if (!inside) {
+      return inside.error();
+    }
+    made.assign(boost::asio::ip::tcp::v4(), inside->release(), error);
+  }
+  if (error) {
+    return base::error(error.message());
+  }
+  return made;
+}
+
+void kubelet::begin_probes(record_ptr const& pod, std::size_t index) {
+  auto& one = *pod->units[index];
+  auto& facts = pod->facts.containers[index];
+  auto const& container = at_path(*pod->pod, "spec.containers")[index];
+  one.probes.clear();
+  facts.ready = true;
+  facts.begun = true;
+  for (auto const& [field, kind] : {std::pair<char const*, char const*>("startupProbe", "Startup"),
+                                    std::pair<char const*, char const*>("livenessProbe", "Liveness"),
+                                    std::pair<char const*, char const*>("readinessProbe", "Readiness")}) {
+    auto const& asked = at_path(container, field);
+    if (!asked.is_object()) {
+      continue;
+    }
+    auto settings = pod->api_host.empty() ? base::result<probe_settings>(base::error("the pod has no network here"))
+                                          : read_probe(asked, container);
+    if (!settings) {
+      event(*pod, event_kind::warning, "ProbeWarning",
+            std::string(kind) + " probe is not made: " + settings.error().message, one.name);
+      continue;
+    }
+    facts.begun = facts.begun && std::string_view(kind) != "Startup";
+    facts.ready = facts.ready && std::string_view(kind) != "Readiness";
+    auto made = std::make_unique<unit::probing>(
+        unit::probing{kind, probe_verdict(settings->successes, settings->failures), nullptr});
+    auto* const place = made.get();
+    one.probes.push_back(std::move(made));
+    std::weak_ptr const weak(pod);
+    auto answer = [this, weak, index, place](bool good, std::string const& why) {
+      auto const record = weak.lock();
+      if (record == nullptr || record->gone || record->pod.being_deleted()) {
+        return;
+      }
+      if (!good) {
+        event(*record, event_kind::warning, "Unhealthy", place->kind + " probe failed: " + why,
+              record->units[index]->name);
+      }
+      // Until it has begun, only the startup probe counts.
+      if (place->kind != "Startup" && !record->facts.containers[index].begun) {
+        return;
+      }
+      if (auto const verdict = place->verdict.add(good)) {
+        auto const kind_now = place->kind;
+        probed(record, index, kind_now, *verdict);
+      }
+    };
+    auto socket = [this, weak]() -> base::result<boost::asio::ip::tcp::socket> {
+      auto const record = weak.lock();
+      return record == nullptr ? base::error("the pod is gone") : open_socket(*record);
+    };
+    place->asking = std::make_unique<prober>(executor_, *settings, boost::asio::ip::make_address(pod->facts.pod_ip),
+                                             std::move(socket), std::move(answer));
+  }
+}
+
+void kubelet::probed(record_ptr const& pod, std::size_t index, std::string const& kind, bool good) {
+  auto& one = *pod->units[index];
+  auto& facts = pod->facts.containers[index];
+  if (facts.now != container_facts::state::running) {
+    return;
+  }
+  if (kind == "Readiness" || (kind == "Startup" && good)) {
+    auto& said = kind == "Readiness" ? facts.ready : facts.begun;
+    if (said != good) {
+      said = good;
+      write_status(*pod);
+    }
+    return;
+  }
+  if (good || one.running == nullptr) {
+    return;
+  }
+  event(
+      *pod, event_kind::normal, "Killing",
+      "Container " + one.name + " failed " + (kind == "Startup" ? "startup" : "liveness") + " probe, will be restarted",
+      one.name);
+  auto const& seconds = at_path(*pod->pod, "spec.terminationGracePeriodSeconds");
+  one.running->signal(SIGTERM);
+  one.kill_timer.expires_after(std::chrono::seconds(seconds.is_number_integer() ? seconds.get<std::int64_t>() : 30));
+  one.kill_timer.async_wait([weak = std::weak_ptr(pod), index](boost::system::error_code error) {
+    auto const record = weak.lock();
+    if (!error && record != nullptr && !record->gone && record->units[index]->running != nullptr) {
+      record->units[index]->running->signal(SIGKILL);
+    }
+  });
+  // The next answers are those of the next run. Not from inside the prober's own call.
+  boost::asio::post(executor_, [weak = std::weak_ptr(pod), index] {
+    if (auto const record = weak.lock()) {
+      record->units[index]->probes.clear();
+    }
+  });
+}
+
+// Started again ---------------------------------------------------------------------------------------------------
+
+/// At once the first time, then after 10 s, 20 s, ... up to 5 min; from the beginning for one that ran for 10 min.
+void kubelet::plan_restart(record_ptr const& pod, std::size_t index) {
+  auto& one = *pod->units[index];
+  auto& facts = pod->facts.containers[index];
+  if (facts.started_at && facts.finished_at && *facts.finished_at - *facts.started_at >= forgives_after) {
+    one.restart_wait = milliseconds(0);
+  }
+  auto const wait = one.restart_wait;
+  one.restart_wait = wait.count() == 0 ? options_.restart_backoff : std::min(wait * 2, longest_restart_wait);
+  if (wait.count() == 0) {
+    restart(pod, index);
+    return;
+  }
+  auto const& about = pod->pod;
+  facts.last = container_state(facts);
+  facts.now = container_facts::state::waiting;
+  facts.reason = "CrashLoopBackOff";
+  facts.message = "back-off " + std::to_string(wait.count() / 1000) + "s restarting failed container=" + one.name +
+                  " pod=" + about.name() + "_" + about.ns() + "(" + about.uid() + ")";
+  write_status(*pod);
+  event(*pod, event_kind::warning, "BackOff",
+        "Back-off restarting failed container " + one.name + " in pod " + about.name() + "_" + about.ns() + "(" +
+            about.uid() + ")",
+        one.name);
+  one.restart_timer.expires_after(wait);
+  one.restart_timer.async_wait([this, weak = std::weak_ptr(pod), index](boost::system::error_code error) {
+    auto const record = weak.lock();
+    if (!error && record != nullptr && !record->gone && !stopped_ && !record->pod.being_deleted()) {
+      restart(record, index);
+    }
+  });
+}
+
+void kubelet::restart(record_ptr const& pod, std::size_t index) {
+  auto& one = *pod->units[index];
+  auto& facts = pod->facts.containers[index];
+  if (facts.now == container_facts::state::terminated) {
+    facts.last = container_state(facts);
+  }
+  facts.now = container_facts::state::waiting;
+  facts.reason = "ContainerCreating";
+  facts.message.clear();
+  facts.exit_code = 0;
+  facts.started_at.reset();
+  facts.finished_at.reset();
+  ++facts.restarts;
+  one.previous_log = std::exchange(one.log, std::make_shared<container_log>(executor_, options_.log_bytes));
+  one.launched = false;
+  sync(pod);
 }
 
 void kubelet::exited(record_ptr const& pod, std::size_t index, container_exit how) {
@@ -569,6 +989,8 @@ void kubelet::exited(record_ptr const& pod, std::size_t index, container_exit ho
     facts.message = termination_message(*pod, index, how.exit_code);
   }
   one.log->close();
+  one.probes.clear();
+  one.kill_timer.cancel();
   // A Pod that is being deleted gets its end and its phase in one write, as the kubelet does it.
   if (!pod->pod.being_deleted()) {
     write_status(*pod);
@@ -581,7 +1003,11 @@ void kubelet::exited(record_ptr const& pod, std::size_t index, container_exit ho
     record->units[index]->running.reset();
     std::error_code ignored;
     fs::remove_all(record->folder / std::to_string(index), ignored);
-    settle(record);
+    if (restarts_always(*record->pod) && !record->pod.being_deleted()) {
+      plan_restart(record, index);
+    } else {
+      settle(record);
+    }
   });
 }
 
@@ -666,8 +1092,9 @@ void kubelet::terminate(record_ptr const& pod) {
   }
   pod->removed = true;
   pod->retry_timer.cancel();
+  pod->token_timer.cancel();
   for (auto const& one : pod->units) {
-    one->pull_timer.cancel();
+    one->rest();
     one->log->close();
   }
   if (!is_terminal(pod->pod) && !pod->facts.settled) {
@@ -706,6 +1133,20 @@ void kubelet::event(pod_entry const& pod, event_kind kind, std::string_view reas
   events_.record(event_subject{pod.pod, "v1", "Pod", spec_field_path(container)}, kind, reason, message);
 }
 
+result<pod_ports::way> kubelet::open_way(object const& pod) {
+  auto const known = pods_.find(pod.uid());
+  if (known == pods_.end() || known->second->api_host.empty()) {
+    return status_error(
+        503, "ServiceUnavailable",
+        "pod \"" + pod.name() + "\" has no network: on this node only pods of the machine's own programs have one");
+  }
+  auto socket = open_socket(*known->second);
+  if (!socket) {
+    return status_error(503, "ServiceUnavailable", "error trying to reach service: " + socket.error().message);
+  }
+  return pod_ports::way{std::move(*socket), boost::asio::ip::make_address(known->second->facts.pod_ip)};
+}
+
 // Logs ------------------------------------------------------------------------------------------------------------
 
 result<std::unique_ptr<log_stream>> kubelet::open_log(object const& pod, pod_log_options const& options,
@@ -735,11 +1176,14 @@ result<std::unique_ptr<log_stream>> kubelet::open_log(object const& pod, pod_log
     return std::unique_ptr<log_stream>();
   }
   auto const who = "container \"" + wanted + "\" in pod \"" + pod.name() + "\"";
-  if (options.previous) {
-    return status_error::bad_request("previous terminated " + who + " not found");
-  }
   auto const index = static_cast<std::size_t>(found - names.begin());
   auto const known = pods_.find(pod.uid());
+  if (options.previous) {
+    if (known == pods_.end() || known->second->units[index]->previous_log == nullptr) {
+      return status_error::bad_request("previous terminated " + who + " not found");
+    }
+    return known->second->units[index]->previous_log->open(options, std::move(wake));
+  }
   if (known == pods_.end()) {
     // It ended in an earlier life of this program, and its log with that.
     auto const& statuses = at_path(*pod, "status.containerStatuses");
@@ -753,7 +1197,8 @@ result<std::unique_ptr<log_stream>> kubelet::open_log(object const& pod, pod_log
     return lost->open(options, std::move(wake));
   }
   auto const& facts = known->second->facts.containers[index];
-  if (facts.now == container_facts::state::waiting) {
+  // Between two runs, the log is that of the last one.
+  if (facts.now == container_facts::state::waiting && facts.reason != "CrashLoopBackOff") {
     if (facts.reason == "ErrImagePull") {
       return status_error::bad_request(who + " is waiting to start: image can't be pulled");
     }

@@ -39,6 +39,7 @@ constexpr kube::resource node_type{"", "v1", "nodes", "Node", false};
 constexpr std::chrono::seconds node_replacement_step{1};
 constexpr char lock_name[] = "lock";
 constexpr char cgroups_name[] = "cgroups";
+constexpr std::string_view process_scheme = "process";
 
 unique_fd lock_folder(fs::path const& folder) {
   unique_fd fd(open((folder / lock_name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -142,6 +143,9 @@ struct node::state {
   store& objects;
   node_options options;
   std::unique_ptr<container_runtime> runtime;
+  std::unique_ptr<container_runtime> plain;  ///< for the machine's own programs, where `runtime` is gVisor
+  cluster_access* cluster = nullptr;
+  container_spec probe;  ///< runs a tiny program in the images' root
   cluster_events scheduler_events;
 
   fs::path folder;
@@ -164,6 +168,7 @@ struct node::state {
 
   base::result<void> open_folder();
   base::result<void> choose_runtime(image_root const& root);
+  base::result<container_runtime*> plain_runtime();
   void make_node_object();
 
   void pod_changed(object const& pod);
@@ -224,6 +229,21 @@ base::result<void> node::state::choose_runtime(image_root const& root) {
   warn_in_capitals(why);
   runtime = std::make_unique<process_runtime>(executor, *namespaces, groups);
   return {};
+}
+
+/// What runs the machine's own programs: plain processes. Blocks for a moment when first asked.
+base::result<container_runtime*> node::state::plain_runtime() {
+  if (runtime->scheme() == process_scheme) {
+    return runtime.get();
+  }
+  if (plain == nullptr) {
+    auto const namespaces = test_namespaces(probe);
+    if (!namespaces) {
+      return base::error("this machine's own programs cannot run as plain processes: " + namespaces.error().message);
+    }
+    plain = std::make_unique<process_runtime>(executor, *namespaces, groups);
+  }
+  return plain.get();
 }
 
 void node::state::make_node_object() {
@@ -505,8 +525,10 @@ base::result<void> node::start() {
     }
   }
   s.make_node_object();
-  s.agent = std::make_unique<kubelet>(s.executor, s.objects, s.options, *s.runtime, std::move(*catalogue),
-                                      std::move(*root), s.folder / "p");
+  s.probe = probe_spec(s.folder, *root);
+  s.agent = std::make_unique<kubelet>(
+      s.executor, s.objects, s.options, *s.runtime, [&s] { return s.plain_runtime(); }, s.cluster,
+      std::move(*catalogue), std::move(*root), s.folder / "p");
   s.config_maps = std::make_unique<store_feed>(
       s.executor, s.objects, kube::config_maps, [&s](object const& map) { s.agent->config_maps_changed(map.ns()); },
       [](object const&) {});
@@ -542,6 +564,7 @@ boost::asio::awaitable<void> node::stop() {
   }
   s->groups.reset();
   s->agent.reset();
+  s->plain.reset();
   s->runtime.reset();
   if (!s->folder.empty()) {
     clean_folder(s->folder);
@@ -556,6 +579,17 @@ result<std::unique_ptr<log_stream>> node::open_log(object const& pod, pod_log_op
     return status_error::internal("the node is not running");
   }
   return state_->agent->open_log(pod, options, std::move(wake));
+}
+
+void node::set_cluster(cluster_access* cluster) {
+  state_->cluster = cluster;
+}
+
+result<pod_ports::way> node::open_way(object const& pod) {
+  if (state_->agent == nullptr) {
+    return status_error::internal("the node is not running");
+  }
+  return state_->agent->open_way(pod);
 }
 
 std::string node::describe_runtime() const {

@@ -42,12 +42,12 @@ json container_json(json const& container, container_facts const& facts) {
   bool const running = facts.now == container_facts::state::running;
   json out{{"name", string_at(container, "name")},
            {"state", state_json(facts)},
-           {"lastState", json::object()},
-           {"ready", running},
-           {"restartCount", 0},
+           {"lastState", facts.last.is_object() ? facts.last : json::object()},
+           {"ready", running && facts.ready && facts.begun},
+           {"restartCount", facts.restarts},
            {"image", facts.image},
            {"imageID", facts.image_id},
-           {"started", running}};
+           {"started", running && facts.begun}};
   if (!facts.container_id.empty()) {
     out["containerID"] = facts.container_id;
     auto const& resources = at_path(container, "resources");
@@ -99,6 +99,14 @@ class condition_list {
 
 }  // namespace
 
+json container_state(container_facts const& facts) {
+  return state_json(facts);
+}
+
+bool restarts_always(json const& pod) {
+  return string_at(pod, "spec.restartPolicy") == "Always";
+}
+
 std::string pod_phase(pod_facts const& facts) {
   using state = container_facts::state;
   auto const all = [&](auto const& is) { return std::all_of(facts.containers.begin(), facts.containers.end(), is); };
@@ -106,8 +114,10 @@ std::string pod_phase(pod_facts const& facts) {
   if (ended && facts.settled) {
     return all([](auto const& c) { return c.exit_code == 0; }) ? "Succeeded" : "Failed";
   }
-  bool const none_begun =
-      all([](auto const& c) { return c.now == state::waiting || (c.now == state::terminated && !c.started_at); });
+  bool const none_begun = all([](auto const& c) {
+    return c.restarts == 0 && c.last.is_null() &&
+           (c.now == state::waiting || (c.now == state::terminated && !c.started_at));
+  });
   return none_begun ? "Pending" : "Running";
 }
 
@@ -126,7 +136,7 @@ json compute_pod_status(json const& pod, pod_facts const& facts, base::wall_time
   bool failed = false;
   for (std::size_t i = 0; i < facts.containers.size(); ++i) {
     auto const& container = facts.containers[i];
-    if (container.now != state::running) {
+    if (container.now != state::running || !container.ready || !container.begun) {
       unready += (unready.empty() ? "" : " ") + string_at(containers[i], "name");
     }
     ended = ended && container.now == state::terminated;

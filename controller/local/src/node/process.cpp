@@ -39,6 +39,7 @@ struct child_plan {
   int output;
   int errors;
   int failure;  ///< write end of a pipe that tells errno, and closes on exec
+  int network;
   pid_t parent;
   std::function<void()> const* run;
 };
@@ -71,6 +72,9 @@ struct child_plan {
       fail_child(plan);
     }
     close(fd);
+  }
+  if (plan.network >= 0 && setns(plan.network, CLONE_NEWNET) != 0) {
+    fail_child(plan);
   }
   int const null = open("/dev/null", O_RDWR);
   if (null < 0 || dup2(null, 0) < 0 || dup2(plan.output < 0 ? null : plan.output, 1) < 0 ||
@@ -156,6 +160,7 @@ base::result<std::unique_ptr<process>> process::start(boost::asio::any_io_execut
   plan.output = options.output;
   plan.errors = options.errors;
   plan.failure = failure->write.get();
+  plan.network = options.network;
   plan.parent = getpid();
   plan.run = &options.child;
 

@@ -58,6 +58,7 @@ struct process_options {
   /// Only async-signal-safe calls. The flags are given to clone(2) besides.
   std::function<void()> child;
   unsigned long clone_flags = 0;
+  int network = -1;  ///< descriptor of a network namespace that the child enters first; -1: ours, or clone_flags'
 };
 
 /// How it ended.

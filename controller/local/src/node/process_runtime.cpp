@@ -1,5 +1,6 @@
 #include "process_runtime.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -152,10 +153,9 @@ bool make_mounts_private() {
   rlimit const no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   if (!setup.keep_capabilities) {
+    // Of what may ever be had again; what is had now stays until the user changes.
     for (int capability = 0; capability < 64; ++capability) {
-      if (capability != CAP_SETUID && capability != CAP_SETGID) {
-        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-      }
+      prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
     }
   }
   if (setgroups(setup.groups.size(), setup.groups.data()) != 0 || setresgid(setup.gid, setup.gid, setup.gid) != 0 ||
@@ -192,6 +192,27 @@ void add_parents(std::vector<step>& steps, std::string const& root, fs::path con
   }
 }
 
+bool mounts_below(container_spec const& spec, std::string const& folder) {
+  return std::any_of(spec.mounts.begin(), spec.mounts.end(), [&folder](container_mount const& mount) {
+    return mount.destination.compare(0, folder.size() + 1, folder + "/") == 0;
+  });
+}
+
+/// Each entry of a folder of the image, read-only, in a folder of the new root.
+void add_pieces(std::vector<step>& steps, fs::path const& folder, std::string const& target) {
+  std::error_code error;
+  for (auto const& entry : fs::directory_iterator(folder, error)) {
+    auto const place = target + "/" + entry.path().filename().string();
+    if (entry.is_symlink(error)) {
+      steps.push_back(step{step::kind::link, place, fs::read_symlink(entry.path(), error).string(), {}});
+      continue;
+    }
+    steps.push_back(step{entry.is_directory(error) ? step::kind::folder : step::kind::file, place, {}, {}});
+    steps.push_back(step{step::kind::bind, place, entry.path().string(), {}});
+    steps.push_back(step{step::kind::read_only, place, {}, {}});
+  }
+}
+
 /// The new root: a small tmpfs with the image's own files bound into it, then the mounts in their order.
 std::vector<step> root_steps(container_spec const& spec, std::string const& root, bool own_pids) {
   std::vector<step> steps;
@@ -205,7 +226,10 @@ std::vector<step> root_steps(container_spec const& spec, std::string const& root
     }
     steps.push_back(step{step::kind::folder, target, {}, {}});
     auto const name = entry.path().filename();
-    if (name == "etc") {
+    if (name == "etc" && mounts_below(spec, "/etc")) {
+      // Piece by piece: in a folder that is bound read-only nothing can be mounted that is not there.
+      add_pieces(steps, entry.path(), target);
+    } else if (name == "etc") {
       steps.push_back(step{step::kind::bind, target, entry.path().string(), {}});
       steps.push_back(step{step::kind::read_only, target, {}, {}});
     } else if (name == "tmp") {
@@ -308,6 +332,10 @@ process_options make_options(container_spec const& spec, unsigned long namespace
   process_options out;
   out.program = spec.args.front();
   out.clone_flags = namespaces;
+  out.network = spec.network;
+  if (spec.network >= 0 || spec.host_network) {
+    out.clone_flags &= ~static_cast<unsigned long>(CLONE_NEWNET);
+  }
   auto const setup = make_setup(spec, namespaces);
   out.child = [setup] {
     int const failure = open(setup->failure_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -1,7 +1,10 @@
 // Authentication and authorization of one server: whose token it is, and what the roles let them do.
 #pragma once
 
+#include <memory>
+
 #include "codeexec/local/access.hpp"
+#include "codeexec/local/audit_log.hpp"
 #include "codeexec/local/tokens.hpp"
 
 namespace codeexec::local {
@@ -13,6 +16,7 @@ struct access_control {
 
   token_authority tokens;
   rbac roles;
+  std::shared_ptr<audit_log> audit;  ///< null: nothing is written down
 };
 
 }  // namespace codeexec::local

@@ -14,6 +14,7 @@
 namespace codeexec::local {
 
 struct access_control;
+class pod_ports;
 
 /// Answers every request to net::http_server. Without access control whoever reaches the socket is the administrator,
 /// which is why the program listens on loopback.
@@ -27,6 +28,8 @@ class api_server : public net::request_handler {
 
   /// Where pods/log reads from; null: logs cannot be had (no node).
   void set_log_source(log_source* logs);
+  /// How pods are reached for pods/proxy; null: they are not.
+  void set_pod_ports(pod_ports* ports);
   /// Null: everybody may do everything. Must outlive the server.
   void set_access_control(access_control const* access);
   /// "127.0.0.1:18080": what discovery says the server's address is.

@@ -14,6 +14,7 @@
 #include "codeexec/base/backoff.hpp"
 #include "codeexec/base/result.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/local/cluster_access.hpp"
 #include "codeexec/local/log_source.hpp"
 #include "codeexec/local/store.hpp"
 
@@ -28,6 +29,7 @@ struct control_plane_options {
   std::filesystem::path secrets;
   bool tls = false;                ///< with a certificate of its own authority
   bool access_control = false;     ///< tokens are checked and roles honoured
+  std::filesystem::path audit;     ///< file for a line about each request, with access control; empty: none
   bool faults = false;             ///< /faults may be told to disturb answers
   std::vector<std::string> names;  ///< further addresses and DNS names that the certificate is good for
   store::settings limits;
@@ -50,6 +52,9 @@ class control_plane {
 
   store& objects();
   void set_log_source(log_source* logs);
+  void set_pod_ports(pod_ports* ports);
+  /// What the node gives to pods of the machine's own programs. After load(); what it serves ends with stop().
+  cluster_access& for_pods();
   /// "127.0.0.1:18080", once it listens.
   std::string address() const;
   std::string url() const;

@@ -35,6 +35,7 @@ struct resource_type {
   std::string list_kind;
   bool namespaced = true;
   bool has_status = false;       ///< status is a subresource
+  bool has_scale = false;        ///< spec.replicas is seen and written as autoscaling/v1 Scale, too
   bool has_generation = false;   ///< metadata.generation counts changes outside metadata and status
   bool returns_deleted = false;  ///< DELETE answers with the object, not with a Status
   bool custom = false;           ///< made from a CustomResourceDefinition

@@ -53,6 +53,10 @@ struct container_spec {
   bool read_only_root = false;
   bool no_new_privileges = true;
   std::vector<container_mount> mounts;  ///< in order
+  /// Plain processes alone. The descriptor of a network namespace to be in, good for the call of start(); -1: one of
+  /// its own in which there is nothing.
+  int network = -1;
+  bool host_network = false;  ///< plain processes alone
   container_limits limits;
 };
 

@@ -34,6 +34,9 @@ base::result<image_reference> parse_image_reference(std::string_view text);
 struct image_config {
   std::vector<std::string> match;      ///< patterns over the familiar name; '*' is any run of characters
   std::vector<std::string> requires_;  ///< programs of the host without which the image is not there ("requires")
+  /// Programs of this machine that are in the image, in /usr/local/bin ("programs"): beside codeexec-local, or in PATH.
+  /// Such an image is trusted with what is in it, and with nothing else: see kubelet.
+  std::vector<std::string> programs;
   std::vector<std::string> entrypoint;
   std::vector<std::string> cmd;
   std::map<std::string, std::string> env;

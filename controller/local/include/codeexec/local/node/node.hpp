@@ -15,6 +15,7 @@
 
 #include "codeexec/base/result.hpp"
 #include "codeexec/base/time.hpp"
+#include "codeexec/local/cluster_access.hpp"
 #include "codeexec/local/log_source.hpp"
 #include "codeexec/local/node/container_runtime.hpp"
 #include "codeexec/local/store.hpp"
@@ -47,12 +48,15 @@ struct node_options {
   std::chrono::milliseconds pull_backoff{10'000};
   /// How soon ErrImagePull turns into ImagePullBackOff.
   std::chrono::milliseconds pull_settle{1'000};
+  /// The kubelet's: how long a container that ends again and again is left alone, doubled up to 5 min. The first time
+  /// it is started again at once.
+  std::chrono::milliseconds restart_backoff{10'000};
   std::size_t log_bytes = 10u * 1024u * 1024u;  ///< kept per container, counted as the kubelet's file is
 };
 
 /// Thread: the executor's single one, for every call and every callback.
 /// The store must outlive the node; the types pods, nodes, configmaps, events and runtimeclasses must be served by it.
-class node : public log_source {
+class node : public log_source, public pod_ports {
  public:
   node(boost::asio::any_io_executor executor, store& objects, node_options options);
   /// For tests and for simulated nodes: with a runtime of the caller's.
@@ -60,6 +64,9 @@ class node : public log_source {
        std::unique_ptr<container_runtime> runtime);
   /// stop() must have been awaited, or the executor's context must be gone.
   ~node() override;
+
+  /// What pods of the machine's own programs are given. Null: such pods do not start. Before start(); outlives stop().
+  void set_cluster(cluster_access* cluster);
 
   /// Cleans what a killed predecessor left, tests the sandbox (blocking, under a second), builds the images' root,
   /// makes the Node object and begins to serve pods. A failure is a sentence for the operator of the program.
@@ -71,6 +78,8 @@ class node : public log_source {
 
   result<std::unique_ptr<log_stream>> open_log(object const& pod, pod_log_options options,
                                                std::function<void()> wake) override;
+
+  result<way> open_way(object const& pod) override;
 
   /// "gVisor (runsc 20240729.0, platform systrap)", "plain processes": for the program's start-up line. After start().
   std::string describe_runtime() const;

@@ -21,6 +21,10 @@ struct container_facts {
   std::optional<base::wall_time> finished_at;
   std::string image;  ///< as written until it is found, then canonical
   std::string image_id;
+  bool ready = true;         ///< as its readiness probe says, while it runs
+  bool begun = true;         ///< false: its startup probe has not been answered well yet
+  int restarts = 0;          ///< how often it was started again
+  nlohmann::json last;       ///< the state in which its last run ended; null: there was none
   std::string container_id;  ///< "containerd://<64 hex>"; empty before it was made
 };
 
@@ -34,10 +38,16 @@ struct pod_facts {
   std::vector<container_facts> containers;  ///< in the order of spec.containers
 };
 
+/// {"terminated": {...}}, as a status shows it.
+nlohmann::json container_state(container_facts const& facts);
+
 /// The new status. Conditions that do not change keep their time. `pod` has the present one.
 nlohmann::json compute_pod_status(nlohmann::json const& pod, pod_facts const& facts, base::wall_time now);
 
 /// "Pending", "Running", "Succeeded", "Failed".
 std::string pod_phase(pod_facts const& facts);
+
+/// Whether a container that has ended is started again.
+bool restarts_always(nlohmann::json const& pod);
 
 }  // namespace codeexec::local
