@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "codeexec/api/quantity.hpp"
 #include "codeexec/local/pattern.hpp"
 
 namespace codeexec::local {
@@ -270,18 +271,21 @@ struct signature {
   std::string_view name;
   std::size_t arguments;
 };
-constexpr signature functions[] = {{"size", 1}, {"string", 1}, {"int", 1}, {"double", 1}, {"bool", 1}, {"dyn", 1}};
-constexpr signature methods[] = {{"size", 0},    {"startsWith", 1}, {"endsWith", 1},   {"contains", 1},
-                                 {"matches", 1}, {"lowerAscii", 0}, {"upperAscii", 0}, {"trim", 0}};
+constexpr signature functions[] = {{"size", 1}, {"string", 1}, {"int", 1},     {"double", 1},
+                                   {"bool", 1}, {"dyn", 1},    {"quantity", 1}};
+constexpr signature methods[] = {{"size", 0},      {"startsWith", 1}, {"endsWith", 1},     {"contains", 1},
+                                 {"matches", 1},   {"lowerAscii", 0}, {"upperAscii", 0},   {"trim", 0},
+                                 {"compareTo", 1}, {"isLessThan", 1}, {"isGreaterThan", 1}};
 constexpr std::string_view macros[] = {"all", "exists", "exists_one", "existsOne", "map", "filter"};
 
 /// Recursive descent over CEL's grammar, one function a precedence level.
 class parser {
  public:
-  explicit parser(std::string_view source) : lexer_(source) { advance(); }
+  parser(std::string_view source, std::vector<std::string> variables) : lexer_(source), scope_(std::move(variables)) {
+    advance();
+  }
 
   node_ptr parse() {
-    scope_ = {"self", "oldSelf"};
     node_ptr root = expression();
     if (now_.kind != token_kind::end) {
       throw syntax_failure{now_.at, "unexpected '" + now_.text + "'"};
@@ -603,8 +607,35 @@ value no_overload() {
   return value::failed("no such overload");
 }
 
+/// A quantity among JSON values: an object with one key that no object of the API has.
+constexpr char const* quantity_key = "";
+
+value quantity_of(json const& v) {
+  if (!v.is_string()) {
+    return no_overload();
+  }
+  auto const& text = v.get_ref<std::string const&>();
+  return api::quantity::parse(text) ? value::made(json{{quantity_key, text}})
+                                    : value::failed("quantities must match the regular expression");
+}
+
+value compare_quantities(std::string_view how, json const& a, json const& b) {
+  if (!a.is_object() || !b.is_object() || !a.contains(quantity_key) || !b.contains(quantity_key)) {
+    return no_overload();
+  }
+  auto const left = api::quantity::parse(a[quantity_key].get_ref<std::string const&>());
+  auto const right = api::quantity::parse(b[quantity_key].get_ref<std::string const&>());
+  int const order = *left < *right ? -1 : *right < *left ? 1 : 0;
+  return value::made(how == "compareTo" ? json(order) : json(how == "isLessThan" ? order < 0 : order > 0));
+}
+
 class evaluator {
  public:
+  explicit evaluator(std::map<std::string, json> const& variables) {
+    for (auto const& [name, what] : variables) {
+      variables_.emplace_back(name, &what);
+    }
+  }
   evaluator(json const& self, json const* old_self) {
     variables_.emplace_back("self", &self);
     if (old_self != nullptr) {
@@ -905,6 +936,9 @@ class evaluator {
     if (n.text == "size") {
       return size_of(v);
     }
+    if (n.text == "quantity") {
+      return quantity_of(v);
+    }
     if (n.text == "string") {
       if (v.is_string()) {
         return argument;
@@ -946,6 +980,10 @@ class evaluator {
     }
     if (n.text == "size") {
       return size_of(base.get());
+    }
+    if (n.text == "compareTo" || n.text == "isLessThan" || n.text == "isGreaterThan") {
+      value const other = run(*n.children[1]);
+      return other.failed() ? other : compare_quantities(n.text, base.get(), other.get());
     }
     if (!base.get().is_string()) {
       return no_overload();
@@ -1070,8 +1108,12 @@ class evaluator {
 }  // namespace
 
 base::result<cel_program> cel_program::compile(std::string_view source) {
+  return compile(source, {"self", "oldSelf"});
+}
+
+base::result<cel_program> cel_program::compile(std::string_view source, std::vector<std::string> variables) {
   try {
-    parser p(source);
+    parser p(source, std::move(variables));
     cel_program out;
     out.root_ = p.parse();
     out.uses_old_self_ = p.uses_old_self();
@@ -1083,6 +1125,15 @@ base::result<cel_program> cel_program::compile(std::string_view source) {
 
 base::result<json> cel_program::compute(json const& self, json const* old_self) const {
   evaluator run(self, old_self);
+  value const v = run.run(*root_);
+  if (v.failed()) {
+    return base::error(v.why());
+  }
+  return base::result<json>(boost::system::in_place_value, v.get());
+}
+
+base::result<json> cel_program::compute(std::map<std::string, json> const& variables) const {
+  evaluator run(variables);
   value const v = run.run(*root_);
   if (v.failed()) {
     return base::error(v.why());

@@ -88,9 +88,9 @@ std::string unsaid(json const& pod, json const& hard) {
   return out;
 }
 
-std::string listed(quota_usage const& amounts, std::vector<std::string> const& names) {
+std::string listed(quota_usage const& amounts, std::vector<std::string> const& which) {
   std::string out;
-  for (std::string const& name : names) {
+  for (std::string const& name : which) {
     auto const found = amounts.find(name);
     out += (out.empty() ? "" : ",") + name + "=" + print_quantity(name, found == amounts.end() ? 0 : found->second);
   }

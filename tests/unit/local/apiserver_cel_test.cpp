@@ -57,6 +57,11 @@ INSTANTIATE_TEST_SUITE_P(
         sample{"self.items.all(i, self.items.exists_one(j, j.name == i.name))", "true"},
         sample{"[true].exists(x, x)", "true"}, sample{"self.list + [4] == [1, 2, 3, 4]", "true"},
         sample{"'a' + \"b\" == 'ab'", "true"}, sample{"string(self.a) == '1' && int('12') == 12", "true"},
+        sample{"quantity('1500m').compareTo(quantity('1.5')) == 0", "true"},
+        sample{"quantity('1Gi').isGreaterThan(quantity('1G')) && quantity('1').isLessThan(quantity('2'))", "true"},
+        sample{"quantity(string(self.a)).compareTo(quantity('2')) < 0", "true"},
+        sample{"quantity('x').compareTo(quantity('2')) < 0", "quantities must match the regular expression"},
+        sample{"quantity(self.a).compareTo(quantity('2')) < 0", "no such overload"},
         sample{"'A b'.lowerAscii() == 'a b' && ' x '.trim() == 'x'", "true"}, sample{"r'\\d' == '\\\\d'", "true"},
         sample{"self.nothing == null", "true"}, sample{"{'a': 1}.a == 1", "true"},
         sample{"1 / 0 == 1", "division by zero"}, sample{"9223372036854775807 + 1 > 0", "integer overflow"},
@@ -78,6 +83,14 @@ INSTANTIATE_TEST_SUITE_P(language, cel_refusals,
 TEST(cel, nesting_is_bounded) {
   EXPECT_THAT(ask(std::string(100000, '('), json::object()), ::testing::HasSubstr("nested too deeply"));
   EXPECT_THAT(ask(std::string(100000, '!') + "true", json::object()), ::testing::HasSubstr("nested too deeply"));
+}
+
+TEST(cel, knows_the_variables_that_it_is_told_and_no_others) {
+  auto const program = cel_program::compile("object.n > variables.most", {"object", "variables"});
+  ASSERT_TRUE(program) << program.error().message;
+  std::map<std::string, json> known{{"object", {{"n", 3}}}, {"variables", {{"most", 2}}}};
+  EXPECT_EQ(program->compute(known).value(), json(true));
+  EXPECT_FALSE(cel_program::compile("self.n > 1", {"object"}));
 }
 
 TEST(cel, transition_rules_see_the_old_value) {

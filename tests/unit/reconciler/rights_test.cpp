@@ -75,5 +75,34 @@ TEST(Rights, NeitherWatchNorChangeConfigMapsNorMakePods) {
               ::testing::UnorderedElementsAre("get", "create", "update", "list", "delete"));
 }
 
+TEST(Rights, OfUsersEndAtCodeExecutions) {
+  std::vector<std::string> names;
+  for (auto const& role : manifests_of("users.yaml")) {
+    names.push_back(role["metadata"]["name"]);
+    EXPECT_EQ(role["kind"], "ClusterRole");
+    ASSERT_EQ(role["rules"].size(), 1U) << role;
+    EXPECT_EQ(role["rules"][0]["apiGroups"], nlohmann::json::array({"codeexec.dev"}));
+    EXPECT_EQ(role["rules"][0]["resources"], nlohmann::json::array({"codeexecutions"}));
+  }
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("codeexec-viewer", "codeexec-editor", "codeexec-agent"));
+  EXPECT_EQ(rules_of("users.yaml", "ClusterRole", "codeexec-agent")[0]["verbs"],
+            nlohmann::json::array({"create", "get", "list", "watch", "delete"}));
+  EXPECT_EQ(rules_of("users.yaml", "ClusterRole", "codeexec-viewer")[0]["verbs"],
+            nlohmann::json::array({"get", "list", "watch"}));
+}
+
+TEST(Rights, OfAgentsAreInNoOtherRole) {
+  for (auto const& role : manifests_of("users.yaml")) {
+    auto const labels = role["metadata"].value("labels", nlohmann::json::object());
+    auto const taken_in_by = [&](std::string const& name) {
+      return labels.value("rbac.authorization.k8s.io/aggregate-to-" + name, "") == "true";
+    };
+    std::string const name = role["metadata"]["name"];
+    EXPECT_EQ(taken_in_by("view"), name == "codeexec-viewer") << name;
+    EXPECT_EQ(taken_in_by("edit"), name != "codeexec-agent") << name;
+    EXPECT_EQ(taken_in_by("admin"), name != "codeexec-agent") << name;
+  }
+}
+
 }  // namespace
 }  // namespace codeexec::reconciler
