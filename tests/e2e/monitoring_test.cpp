@@ -226,7 +226,10 @@ TEST(monitoring, signals_set_the_level_while_it_runs) {
   EXPECT_THAT(log(), Not(HasSubstr(" debug ")));
   one->signal(SIGUSR1);
   EXPECT_TRUE(said("log_level=debug"));
-  EXPECT_TRUE(said(" debug "));
+  // Something to tell of: one that is looked at and refused.
+  workspace space(here.api());
+  EXPECT_EQ(space.run("wrong", {{"language", "cobol"}, {"code", "x"}})["reason"], "InvalidSpec");
+  EXPECT_TRUE(said(" debug \"reconciled\""));
   one->signal(SIGUSR2);
   EXPECT_TRUE(said("log_level=info"));
   one->signal(SIGTERM);
