@@ -126,7 +126,7 @@ struct http_client::pool {
   /// Refers to the request's body.
   connection::request to_message(http_request const& request) const;
   asio::awaitable<result<std::unique_ptr<response_stream>>> exchange(std::shared_ptr<pool> self, http_request request,
-                                                                     base::deadline by);
+                                                                     base::deadline by, bool may_reuse);
 };
 
 namespace {
@@ -358,11 +358,12 @@ connection::request http_client::pool::to_message(http_request const& request) c
 
 asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exchange(std::shared_ptr<pool> self,
                                                                                       http_request request,
-                                                                                      base::deadline by) {
+                                                                                      base::deadline by,
+                                                                                      bool may_reuse) {
   auto const message = self->to_message(request);
   // A socket that happens to be ready would win against a timer that has already run out.
   if (by.passed()) co_return error(failure::timeout, "the deadline passed before the request was sent");
-  for (bool may_reuse = true;;) {
+  for (;;) {
     auto link = may_reuse ? self->take_idle() : nullptr;
     bool const reused = link != nullptr;
     if (reused) {
@@ -432,7 +433,7 @@ asio::awaitable<result<http_response>> http_client::send(http_request request, b
   if (!acquired) co_return acquired.error();
   place<pool> const held(shared);
 
-  auto opened = co_await shared->exchange(shared, std::move(request), by);
+  auto opened = co_await shared->exchange(shared, std::move(request), by, true);
   if (!opened) co_return opened.error();
   auto const stream = std::move(*opened);
   auto reading = is_success(stream->status())
@@ -449,7 +450,8 @@ asio::awaitable<result<http_response>> http_client::send(http_request request, b
 
 asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::open(http_request request, base::deadline by) {
   auto const shared = pool_;
-  auto opened = co_await shared->exchange(shared, std::move(request), by);
+  // A stream is mostly left before its end, and its connection with it: it does not cost the next call a warm one.
+  auto opened = co_await shared->exchange(shared, std::move(request), by, false);
   co_return opened;
 }
 

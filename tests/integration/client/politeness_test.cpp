@@ -45,7 +45,9 @@ TEST_F(Politeness, WatchIsOpenedOnceTheServerHasTime) {
   auto const stream = open(get("/watch"), deadline::after(20s));
   ASSERT_TRUE(stream) << stream.error().describe();
   EXPECT_EQ(*read(**stream), "one\n");
-  EXPECT_EQ(server->connections(), 1) << "a refusal that was read to its end keeps the connection";
+  server->on("GET", "/after", reply::answer(200, "ok"));
+  EXPECT_TRUE(send(get("/after")));
+  EXPECT_EQ(server->connections(), 2) << "a refusal that was read to its end leaves its connection to the next call";
 }
 
 TEST_F(Politeness, ServersWishIsWaitedFor) {
