@@ -179,6 +179,7 @@ def requests(programs, options):
     print(machine())
     count = options.runs or 200
     for title, load in (('each runs for 300 ms, 100 B of output', {'runs_for_ms': 300}),
+                        ('each runs for 3 s, 100 B of output (its running is written too)', {'runs_for_ms': 3000}),
                         ('each ends at once, 100 B of output', {}),
                         ('each runs for 300 ms, 200 KiB of output', {'runs_for_ms': 300, 'output': 200 * 1024})):
         with Stage(programs) as on:
@@ -255,21 +256,18 @@ def memory(programs, options):
         with Stage(programs, fill={'count': count}) as on:
             on.operator.wait_ready()
             row(f'{count:,} finished, found at the start{aim}', on)
-    many = options.runs or 60000
-    rounds = 6
+    many = options.runs or 1000000
     with Stage(programs) as on:
         on.operator.wait_ready()
         begin = time.monotonic()
-        on.cluster.run(count=2000, keep=1000)
-        row('after 2,000, of which 1,000 stay', on)
-        done = 2000
-        for _ in range(rounds):
-            if time.monotonic() - begin > 200:
-                print('(cut short after 200 s)')
-                break
-            on.cluster.run(count=many // rounds, keep=1000)
-            done += many // rounds
-            row(f'after {done:,}', on)
+        done, said = 0, 0
+        while done < many and time.monotonic() - begin < 120:
+            on.cluster.run(count=500, keep=500)
+            done += 500
+            if done >= 2 * said or done >= many:
+                row(f'after {done:,}, 500 at once, of which 500 stay', on)
+                said = done
+        row(f'after {done:,}' + (' (cut short after 120 s)' if done < many else ''), on)
 
 
 def leaks(programs, options):
