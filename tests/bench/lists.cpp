@@ -312,7 +312,7 @@ json execution(bool finished, std::size_t code, std::size_t output) {
   return e;
 }
 
-/// Reads everything and keeps nothing: what no decoder that reads the same text can beat.
+/// Reads everything and keeps nothing: what no decoder on top of this lexer can beat.
 struct sink_of_nothing : nlohmann::json_sax<json> {
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -370,7 +370,7 @@ int run(std::size_t objects) {
   auto const page = page_of(pod, 0, 500, false);
   std::printf("\nA page of 500 Pods, %.1f MiB                               time  memory beside the page\n",
               mib(page.size()));
-  time_page("read and kept nothing of (nothing is faster)", [&] {
+  time_page("lexed by nlohmann, nothing kept", [&] {
     sink_of_nothing nothing;
     json::sax_parse(page, &nothing);
   });
