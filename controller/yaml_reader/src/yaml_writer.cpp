@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/text.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 namespace codeexec::yaml {
 namespace {
@@ -18,11 +19,7 @@ bool is_plain_word(std::string const& text) {
     auto const u = static_cast<unsigned char>(c);
     if (std::isalnum(u) == 0 && c != '-' && c != '_' && c != '.' && c != '/' && c != '@' && c != '+') return false;
   }
-  auto const lower = base::to_lower(text);
-  for (auto const* word : {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}) {
-    if (lower == word) return false;
-  }
-  return true;
+  return stays_text_unquoted(base::to_lower(text));
 }
 
 /// Whether a block ("|") says this very string: whole lines, nothing that needs an escape, an indentation that the
@@ -98,7 +95,7 @@ std::string write_document(nlohmann::json const& value) {
   YAML::Emitter out;
   out.SetIndent(2);
   emit(out, value);
-  return std::string(out.c_str()) + "\n";
+  return std::string(out.c_str(), out.size()) + "\n";
 }
 
 }  // namespace codeexec::yaml
