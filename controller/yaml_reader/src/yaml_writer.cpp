@@ -50,6 +50,12 @@ void emit_string(YAML::Emitter& out, std::string const& text, bool may_block) {
   }
 }
 
+/// YAML lets a key stand before a colon only where both are on one line, at most 1024 characters apart; a byte that is
+/// escaped takes six. A longer one has to say "?" first.
+bool is_long_key(std::string const& text) {
+  return text.size() > (is_plain_word(text) ? 1000U : 160U);
+}
+
 void emit(YAML::Emitter& out, nlohmann::json const& value) {
   using kind = nlohmann::json::value_t;
   switch (value.type()) {
@@ -60,6 +66,7 @@ void emit(YAML::Emitter& out, nlohmann::json const& value) {
       }
       out << YAML::BeginMap;
       for (auto const& [key, item] : value.items()) {
+        if (is_long_key(key)) out << YAML::LongKey;
         out << YAML::Key;
         emit_string(out, key, false);
         out << YAML::Value;
