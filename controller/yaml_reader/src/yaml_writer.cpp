@@ -1,6 +1,8 @@
 #include "codeexec/yaml_reader/yaml_writer.hpp"
 
+#include <array>
 #include <cctype>
+#include <cstdio>
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/text.hpp"
@@ -39,8 +41,33 @@ bool is_block(std::string const& text) {
   return true;
 }
 
+/// Whether the text may hold a code point that Unicode reserves for nobody (U+FFFE, U+FFFF, their like in other planes,
+/// U+FDD0 to U+FDEF). yaml-cpp writes U+FFFD for them. A few others look the same here; escapes do them no harm.
+bool may_hold_noncharacter(std::string const& text) {
+  for (auto const* bytes : {"\xBF\xBE", "\xBF\xBF", "\xEF\xB7"}) {
+    if (text.find(bytes) != std::string::npos) return true;
+  }
+  return false;
+}
+
+/// In double quotes and ASCII alone. JSON's escapes are YAML's but for pairs of surrogates, which YAML has in one.
+std::string escaped(std::string const& text) {
+  auto out = nlohmann::json(text).dump(-1, ' ', true);
+  for (auto at = out.find('\\'); at != std::string::npos; at = out.find('\\', at + 2)) {
+    if (out.compare(at, 3, "\\ud") != 0 || out[at + 3] < '8') continue;
+    auto const half = [&](std::size_t from) { return std::stoul(out.substr(from, 4), nullptr, 16); };
+    auto const point = 0x10000UL + ((half(at + 2) - 0xD800UL) << 10U) + (half(at + 8) - 0xDC00UL);
+    std::array<char, 11> one{};
+    std::snprintf(one.data(), one.size(), "\\U%08lX", point);
+    out.replace(at, 12, one.data());
+  }
+  return out;
+}
+
 void emit_string(YAML::Emitter& out, std::string const& text, bool may_block) {
-  if (is_plain_word(text)) {
+  if (may_hold_noncharacter(text)) {
+    out.WriteIntegralType(escaped(text));  // any scalar that is ready as it is
+  } else if (is_plain_word(text)) {
     out << text;
   } else if (may_block && is_block(text)) {
     // yaml-cpp ends a block with the newline that it then keeps: the text's own last one must not be added to it.

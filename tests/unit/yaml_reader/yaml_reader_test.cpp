@@ -236,6 +236,17 @@ TEST(YamlWriter, WhatIsWrittenReadsBackHoweverLongItsKeys) {
   }
 }
 
+TEST(YamlWriter, NoCodePointIsReplacedByAnother) {
+  for (auto const* text :
+       {"\xEF\xBF\xBF", "\xEF\xBF\xBE\n", "two\nlines \xEF\xB7\x90\n", "\xF0\x9F\xBF\xBE \xF0\x9F\x98\x80 \\ud83d",
+        "\xF4\x8F\xBF\xBF", "\xE1\xBF\xBE", "\xEF\xBB\xBF", "\xC2\x85", "\xE2\x80\xA8", "\x7f"}) {
+    json const document{{text, {text, {{"key", text}}}}};
+    auto const again = read_documents(write_document(document));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->at(0), document) << write_document(document);
+  }
+}
+
 TEST(JsonReader, IsReadWithItsOwnEscapes) {
   EXPECT_EQ(*read_json(R"({"a": "\ud83d\ude00\/"})"), json({{"a", "😀/"}}));
 }
