@@ -336,21 +336,10 @@ class chaos {
 
   // --- faults ------------------------------------------------------------------------------------------------------
 
-  json faults_call(kube::verb method, json const& body = nullptr) {
-    kube::request request;
-    request.method = method;
-    request.target = "/faults";
-    if (!body.is_null()) {
-      request.body = body.dump();
-      request.content_type = "application/json";
-    }
-    auto const got = here_.api().send(std::move(request));
-    return got ? *got : json::object();
-  }
-  void set_rules(json rules) { (void)faults_call(kube::verb::put, {{"rules", std::move(rules)}}); }
+  void set_rules(json rules) { (void)here_.api().faults(kube::verb::put, {{"rules", std::move(rules)}}); }
 
   void count_faults() {
-    auto const report = faults_call(kube::verb::get);
+    auto const report = here_.api().faults(kube::verb::get);
     for (auto const& rule : report.value("rules", json::array())) {
       tally_.faults += rule["hits"].get<std::int64_t>();
       if (rule["hits"] > 0) {

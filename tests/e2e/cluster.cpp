@@ -83,6 +83,19 @@ answer cluster::send(kube::request request) {
   return body;
 }
 
+json cluster::faults(kube::verb method, json const& body) {
+  kube::request request;
+  request.method = method;
+  request.target = "/faults";
+  if (!body.is_null()) {
+    request.body = body.dump();
+    request.content_type = "application/json";
+  }
+  auto const got = send(std::move(request));
+  EXPECT_TRUE(got) << got.error().describe();
+  return got ? *got : json::object();
+}
+
 workspace::workspace(cluster& where) : cluster_(where) {
   std::random_device random;
   name_ = "e2e-" + std::to_string(random());

@@ -36,6 +36,10 @@ class cluster {
 
   answer send(kube::request request);
 
+  /// Of the stand-in alone: sets the faults that it makes (put with {"rules": [...]}) or reads what became of them
+  /// (get).
+  json faults(kube::verb method, json const& body = nullptr);
+
  private:
   struct impl;
   std::string kubeconfig_;

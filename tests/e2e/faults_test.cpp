@@ -55,21 +55,8 @@ std::vector<kind_of_call> calls_about_one() {
           {"get", "pods/log", true}};
 }
 
-json faults_call(cluster& api, kube::verb method, json const& body = nullptr) {
-  kube::request request;
-  request.method = method;
-  request.target = "/faults";
-  if (!body.is_null()) {
-    request.body = body.dump();
-    request.content_type = "application/json";
-  }
-  auto const got = api.send(std::move(request));
-  EXPECT_TRUE(got) << got.error().describe();
-  return got ? *got : json();
-}
-
 void set_faults(cluster& api, json rules) {
-  (void)faults_call(api, kube::verb::put, {{"rules", std::move(rules)}});
+  (void)api.faults(kube::verb::put, {{"rules", std::move(rules)}});
 }
 
 json with(json rule, std::string const& verb, std::string const& resource, std::string const& ns) {
@@ -172,7 +159,7 @@ TEST_F(Faults, whatever_happens_to_a_call_about_one_execution_its_end_is_the_sam
     EXPECT_EQ(one.space->wait_no_leftovers(60s), std::vector<std::string>()) << one.what;
   }
   // A rule that hit nothing has tested nothing.
-  auto const report = faults_call(here.api(), kube::verb::get);
+  auto const report = here.api().faults(kube::verb::get);
   for (auto const& rule : report["rules"])
     EXPECT_GE(rule["hits"], 1) << rule.dump();
 }
@@ -199,7 +186,7 @@ TEST_F(Faults, whatever_happens_to_lists_and_watches_the_end_is_the_same) {
     for (char const* name : {"before", "after"})
       expect_as_without_faults(space.wait_final(name, patience)["status"], name);
     EXPECT_EQ(space.wait_no_leftovers(60s), std::vector<std::string>());
-    auto const report = faults_call(here.api(), kube::verb::get);
+    auto const report = here.api().faults(kube::verb::get);
     int hits = 0;
     for (auto const& rule : report["rules"])
       hits += rule["hits"].get<int>();
@@ -224,14 +211,14 @@ TEST_F(Faults, whatever_happens_to_the_lease_and_to_events_the_end_is_the_same) 
     EXPECT_EQ(space.wait_no_leftovers(60s), std::vector<std::string>());
     auto const until = steady_clock::now() + patience;
     auto const every_rule_was_met = [&] {
-      auto const report = faults_call(here.api(), kube::verb::get);
+      auto const report = here.api().faults(kube::verb::get);
       for (auto const& rule : report["rules"])
         if (rule["hits"] == 0) return false;
       return true;
     };
     while (!every_rule_was_met() && steady_clock::now() < until)
       std::this_thread::sleep_for(50ms);
-    EXPECT_TRUE(every_rule_was_met()) << faults_call(here.api(), kube::verb::get)["rules"].dump(2);
+    EXPECT_TRUE(every_rule_was_met()) << here.api().faults(kube::verb::get)["rules"].dump(2);
     auto const status = operator_->end(SIGTERM);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
     // The next one makes it anew.
@@ -322,7 +309,7 @@ TEST_F(Faults, the_table_names_every_kind_of_call_that_the_operator_makes) {
   known.insert("list networkpolicies");
   known.insert("create events");
   known.insert("patch events");
-  auto const report = faults_call(here.api(), kube::verb::get);
+  auto const report = here.api().faults(kube::verb::get);
   std::string const prefix = std::string(agent) + " ";
   bool any = false;
   for (auto const& [call, count] : report["calls"].items()) {

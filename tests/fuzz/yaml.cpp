@@ -6,6 +6,7 @@
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/yaml_reader/yaml_reader.hpp"
+#include "codeexec/yaml_reader/yaml_writer.hpp"
 
 #include "property.hpp"
 
@@ -35,7 +36,7 @@ void check(std::string_view input) {
     written += as_json.size();
     if (as_json.size() > 20'000) continue;
 
-    auto const emitted = local::emit_yaml(document);
+    auto const emitted = yaml::write_document(document);
     auto const again = local::parse_yaml(emitted);
     hold(again.has_value(), "what we write can be read");
     hold(*again == document, "what we write reads back as the same");

@@ -22,6 +22,7 @@
 #include "codeexec/local/journal.hpp"
 #include "codeexec/local/yaml.hpp"
 #include "codeexec/net/server.hpp"
+#include "codeexec/yaml_reader/yaml_writer.hpp"
 
 namespace codeexec::local {
 
@@ -302,7 +303,7 @@ std::string control_plane::kubeconfig(std::string const& context, std::string co
     // Over TLS kubectl asks for a name and a password where a user has nothing at all.
     user["token"] = "unchecked";
   }
-  return emit_yaml(
+  return yaml::write_document(
       {{"apiVersion", "v1"},
        {"kind", "Config"},
        {"clusters", json::array({{{"name", context}, {"cluster", std::move(cluster)}}})},

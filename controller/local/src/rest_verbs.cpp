@@ -6,7 +6,7 @@
 #include "codeexec/local/patch.hpp"
 #include "codeexec/local/table.hpp"
 #include "codeexec/local/workloads.hpp"
-#include "codeexec/local/yaml.hpp"
+#include "codeexec/yaml_reader/yaml_writer.hpp"
 
 #include "rest_state.hpp"
 
@@ -61,7 +61,7 @@ reply api_server::state::object_reply(target const& t, int status, object const&
     case answer_form::partial_list:
       return reply::of(status, partial_object(*what));
     case answer_form::yaml:
-      return reply(status, "application/yaml", emit_yaml(shown(t, *what)));
+      return reply(status, "application/yaml", yaml::write_document(shown(t, *what)));
     case answer_form::json:
     case answer_form::discovery:
       break;
@@ -110,7 +110,7 @@ reply api_server::state::list_reply(target const& t, std::vector<object> const& 
   }
   body += "],\"kind\":" + json(t.type->list_kind).dump() + ",\"metadata\":" + dump(list_metadata) + "}";
   if (t.form == answer_form::yaml) {
-    return reply(200, "application/yaml", emit_yaml(json::parse(body, nullptr, false)));
+    return reply(200, "application/yaml", yaml::write_document(json::parse(body, nullptr, false)));
   }
   return reply(200, "application/json", std::move(body));
 }

@@ -225,7 +225,6 @@ bool code_execution_reconciler::observe(record& r) {
   if (is_stray) r.job_gone = true;
   if (is_ours && !r.job_gone) {
     r.job = job;
-    r.job_gone = false;
     r.job_watched = true;
     if (!r.known.job_created) r.known.job_created = base::parse_time(job->metadata.creationTimestamp).value_or(now);
   } else if (!is_ours && r.job_watched) {
@@ -381,11 +380,11 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
     co_return co_await std::move(doing);
   }
   if (auto* const a = std::get_if<execution::ensure_runner>(&what)) {
-    auto doing = ensure_runner(r, a->max_age);
+    auto doing = look_after(r, runner_.ensure(r->key.ns, a->max_age), &execution::memory::runner_checked);
     co_return co_await std::move(doing);
   }
   if (auto* const a = std::get_if<execution::ensure_network>(&what)) {
-    auto doing = ensure_network(r, a->max_age);
+    auto doing = look_after(r, network_.ensure(r->key.ns, a->max_age), &execution::memory::network_checked);
     co_return co_await std::move(doing);
   }
   if (std::holds_alternative<execution::read_code_source>(what)) {
@@ -511,25 +510,14 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::add_final
   co_return std::nullopt;
 }
 
-kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_runner(record_ptr r, seconds max_age) {
-  auto ensuring = runner_.ensure(r->key.ns, max_age);
+kube::task<code_execution_reconciler::step> code_execution_reconciler::look_after(
+    record_ptr r, kube::task<kube::result<void>> ensuring, checked_at when) {
   auto const result = co_await std::move(ensuring);
   if (!result) {
-    r->known.runner_checked.reset();
+    (r->known.*when).reset();
     co_return refused(*r, result.error());
   }
-  r->known.runner_checked = clock_.wall_now();
-  co_return std::nullopt;
-}
-
-kube::task<code_execution_reconciler::step> code_execution_reconciler::ensure_network(record_ptr r, seconds max_age) {
-  auto ensuring = network_.ensure(r->key.ns, max_age);
-  auto const result = co_await std::move(ensuring);
-  if (!result) {
-    r->known.network_checked.reset();
-    co_return refused(*r, result.error());
-  }
-  r->known.network_checked = clock_.wall_now();
+  r->known.*when = clock_.wall_now();
   co_return std::nullopt;
 }
 

@@ -1,9 +1,12 @@
 #include "codeexec/yaml_reader/yaml_writer.hpp"
 
+#include <array>
 #include <cctype>
+#include <cstdio>
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/text.hpp"
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 
 namespace codeexec::yaml {
 namespace {
@@ -18,11 +21,7 @@ bool is_plain_word(std::string const& text) {
     auto const u = static_cast<unsigned char>(c);
     if (std::isalnum(u) == 0 && c != '-' && c != '_' && c != '.' && c != '/' && c != '@' && c != '+') return false;
   }
-  auto const lower = base::to_lower(text);
-  for (auto const* word : {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}) {
-    if (lower == word) return false;
-  }
-  return true;
+  return stays_text_unquoted(base::to_lower(text));
 }
 
 /// Whether a block ("|") says this very string: whole lines, nothing that needs an escape, an indentation that the
@@ -42,8 +41,33 @@ bool is_block(std::string const& text) {
   return true;
 }
 
+/// Whether the text may hold a code point that Unicode reserves for nobody (U+FFFE, U+FFFF, their like in other planes,
+/// U+FDD0 to U+FDEF). yaml-cpp writes U+FFFD for them. A few others look the same here; escapes do them no harm.
+bool may_hold_noncharacter(std::string const& text) {
+  for (auto const* bytes : {"\xBF\xBE", "\xBF\xBF", "\xEF\xB7"}) {
+    if (text.find(bytes) != std::string::npos) return true;
+  }
+  return false;
+}
+
+/// In double quotes and ASCII alone. JSON's escapes are YAML's but for pairs of surrogates, which YAML has in one.
+std::string escaped(std::string const& text) {
+  auto out = nlohmann::json(text).dump(-1, ' ', true);
+  for (auto at = out.find('\\'); at != std::string::npos; at = out.find('\\', at + 2)) {
+    if (out.compare(at, 3, "\\ud") != 0 || out[at + 3] < '8') continue;
+    auto const half = [&](std::size_t from) { return std::stoul(out.substr(from, 4), nullptr, 16); };
+    auto const point = 0x10000UL + ((half(at + 2) - 0xD800UL) << 10U) + (half(at + 8) - 0xDC00UL);
+    std::array<char, 11> one{};
+    std::snprintf(one.data(), one.size(), "\\U%08lX", point);
+    out.replace(at, 12, one.data());
+  }
+  return out;
+}
+
 void emit_string(YAML::Emitter& out, std::string const& text, bool may_block) {
-  if (is_plain_word(text)) {
+  if (may_hold_noncharacter(text)) {
+    out.WriteIntegralType(escaped(text));  // any scalar that is ready as it is
+  } else if (is_plain_word(text)) {
     out << text;
   } else if (may_block && is_block(text)) {
     // yaml-cpp ends a block with the newline that it then keeps: the text's own last one must not be added to it.
@@ -51,6 +75,12 @@ void emit_string(YAML::Emitter& out, std::string const& text, bool may_block) {
   } else {
     out << YAML::DoubleQuoted << text;
   }
+}
+
+/// YAML lets a key stand before a colon only where both are on one line, at most 1024 characters apart; a byte that is
+/// escaped takes six. A longer one has to say "?" first.
+bool is_long_key(std::string const& text) {
+  return text.size() > (is_plain_word(text) ? 1000U : 160U);
 }
 
 void emit(YAML::Emitter& out, nlohmann::json const& value) {
@@ -63,6 +93,7 @@ void emit(YAML::Emitter& out, nlohmann::json const& value) {
       }
       out << YAML::BeginMap;
       for (auto const& [key, item] : value.items()) {
+        if (is_long_key(key)) out << YAML::LongKey;
         out << YAML::Key;
         emit_string(out, key, false);
         out << YAML::Value;
@@ -98,7 +129,7 @@ std::string write_document(nlohmann::json const& value) {
   YAML::Emitter out;
   out.SetIndent(2);
   emit(out, value);
-  return std::string(out.c_str()) + "\n";
+  return std::string(out.c_str(), out.size()) + "\n";
 }
 
 }  // namespace codeexec::yaml

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "codeexec/base/encoding.hpp"
+#include "codeexec/yaml_reader/yaml_writer.hpp"
 
 namespace codeexec::yaml {
 namespace {
@@ -219,6 +220,31 @@ TEST(YamlReader, ACommaThatBelongsToNothingDoesNotFillTheMemory) {
   }
   EXPECT_THAT(error(","), HasSubstr("line 1, column 1"));
   EXPECT_TRUE(check("a: 1\n---\n---\n...\n---\nb: 2\n"));
+}
+
+TEST(YamlWriter, WhatIsWrittenReadsBackHoweverLongItsKeys) {
+  for (auto const size : {std::size_t{150}, std::size_t{317}, std::size_t{999}, std::size_t{1001}, std::size_t{5000}}) {
+    std::string quotes;
+    while (quotes.size() < size)
+      quotes += "\xde\x9e\": ";
+    for (auto const& key : {std::string(size, 'a'), quotes}) {
+      json const document{{key, {{"inner", json::array({1, key})}}}, {"other", {{key, key + "\n"}}}};
+      auto const again = read_documents(write_document(document));
+      ASSERT_TRUE(again) << again.error().message;
+      EXPECT_EQ(again->at(0), document);
+    }
+  }
+}
+
+TEST(YamlWriter, NoCodePointIsReplacedByAnother) {
+  for (auto const* text :
+       {"\xEF\xBF\xBF", "\xEF\xBF\xBE\n", "two\nlines \xEF\xB7\x90\n", "\xF0\x9F\xBF\xBE \xF0\x9F\x98\x80 \\ud83d",
+        "\xF4\x8F\xBF\xBF", "\xE1\xBF\xBE", "\xEF\xBB\xBF", "\xC2\x85", "\xE2\x80\xA8", "\x7f"}) {
+    json const document{{text, {text, {{"key", text}}}}};
+    auto const again = read_documents(write_document(document));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->at(0), document) << write_document(document);
+  }
 }
 
 TEST(JsonReader, IsReadWithItsOwnEscapes) {

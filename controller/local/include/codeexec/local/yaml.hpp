@@ -1,5 +1,5 @@
-// YAML in and out as kubectl and the API mean it: JSON's data model in another spelling. Limits and spellings are those
-// of yaml_reader; errors begin as the API's do.
+// YAML as kubectl and the API read it: JSON's data model in another spelling. Limits and spellings are those of
+// yaml_reader; errors begin as the API's do.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -14,6 +14,5 @@ namespace codeexec::local {
 base::result<nlohmann::json> parse_yaml(std::string const& text);
 /// All documents of a file, empty ones left out.
 base::result<std::vector<nlohmann::json>> parse_yaml_documents(std::string const& text);
-std::string emit_yaml(nlohmann::json const& value);
 
 }  // namespace codeexec::local

@@ -115,6 +115,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   using record_ptr = std::shared_ptr<record>;
   /// Nothing: go on. Otherwise the pass ends with it.
   using step = std::optional<runtime::outcome>;
+  using checked_at = std::optional<base::wall_time> execution::memory::*;
 
   /// What every line about it says; during a pass, its id too.
   static base::log::context about(record const& r);
@@ -130,8 +131,8 @@ class code_execution_reconciler final : public runtime::reconciler {
 
   kube::task<step> carry_out(record_ptr r, execution::action what);
   kube::task<step> add_finalizer(record_ptr r);
-  kube::task<step> ensure_runner(record_ptr r, std::chrono::seconds max_age);
-  kube::task<step> ensure_network(record_ptr r, std::chrono::seconds max_age);
+  /// What the namespace must have before code runs there: waits for `ensuring` and keeps when it was last known good.
+  kube::task<step> look_after(record_ptr r, kube::task<kube::result<void>> ensuring, checked_at when);
   kube::task<step> read_code_source(record_ptr r);
   kube::task<step> create_job(record_ptr r, std::shared_ptr<nlohmann::json const> object);
   kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
