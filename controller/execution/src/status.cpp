@@ -54,6 +54,21 @@ void set_conditions(CodeExecutionStatus& status, base::wall_time now) {
 }
 
 /// Names, places and times that the Job and the Pod tell, whatever the phase.
+std::string image_of(observed const& seen) {
+  if (seen.pod) {
+    for (auto const& one : seen.pod->spec.containers) {
+      if (one.name == container_name && !one.image.empty()) return one.image;
+    }
+  }
+  if (seen.job && !seen.object.status.image.empty()) return seen.object.status.image;
+  return seen.resolved ? seen.resolved->image : std::string();
+}
+
+std::string runtime_class_of(observed const& seen) {
+  if (seen.pod && !seen.pod->spec.runtimeClassName.empty()) return seen.pod->spec.runtimeClassName;
+  return seen.resolved ? seen.resolved->runtime_class_name : std::string();
+}
+
 void fill_in(CodeExecutionStatus& status, observed const& seen) {
   status.observedGeneration = seen.object.metadata.generation;
   auto timeline = status.timeline.value_or(api::Timeline{});
@@ -79,7 +94,8 @@ void fill_in(CodeExecutionStatus& status, observed const& seen) {
     auto const* const container = seen.pod->status.container(container_name);
     if (container != nullptr && !container->imageID.empty()) status.imageID = container->imageID;
   }
-  if (seen.resolved && !seen.resolved->image.empty()) status.image = seen.resolved->image;
+  // What runs was decided when it began: the configuration may have changed since.
+  if (auto const ran = image_of(seen); !ran.empty()) status.image = ran;
   status.timeline = std::move(timeline);
 }
 
@@ -199,7 +215,7 @@ CodeExecutionStatus make_final_status(observed const& seen, conclusion const& en
       status.usage = api::Usage{r.wall_millis, r.cpu_millis, r.max_rss_bytes};
       status.duration = api::format_duration(r.wall_millis);
     }
-    status.sandbox = api::SandboxStatus{seen.resolved ? seen.resolved->runtime_class_name : "", r.gvisor};
+    status.sandbox = api::SandboxStatus{runtime_class_of(seen), r.gvisor};
   } else if (seen.pod) {
     // Without the runner's word the kubelet's has to do; its clock counts whole seconds.
     auto const* const container = seen.pod->status.container(container_name);

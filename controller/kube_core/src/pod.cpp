@@ -43,6 +43,11 @@ std::variant<Pod, api::decode_error> decode_pod(nlohmann::json const& object) {
     root.object("spec", [&](field_reader& spec) {
       spec.read("nodeName", pod.spec.nodeName);
       spec.read("runtimeClassName", pod.spec.runtimeClassName);
+      spec.each("containers", [&](field_reader& one) {
+        auto& to = pod.spec.containers.emplace_back();
+        one.read("name", to.name);
+        one.read("image", to.image);
+      });
     });
     root.object("status", [&](field_reader& status) {
       status.read("phase", pod.status.phase);
@@ -64,7 +69,7 @@ std::variant<Pod, api::decode_error> decode_pod(nlohmann::json const& object) {
 
 projection const& pod_fields() {
   static projection const kept{kept_metadata(),
-                               {"spec", {"nodeName", "runtimeClassName"}},
+                               {"spec", {"nodeName", "runtimeClassName", {"containers", {"name", "image"}}}},
                                {"status",
                                 {"phase",
                                  "reason",

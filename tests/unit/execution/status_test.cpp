@@ -129,6 +129,20 @@ TEST(FinalStatus, WhatTheApiServerStillRefusesIsMadeSmallerUntilOnlyTheMarkersAr
   EXPECT_EQ(s.decide().status->output->stdoutBytes, 296000);
 }
 
+TEST(FinalStatus, NamesTheImageAndTheRuntimeClassThatRanWhateverIsConfiguredNow) {
+  auto pod = ended_pod(result_json(R"("end":"exited","exitCode":0)"));
+  pod.spec.runtimeClassName = "gvisor-then";
+  pod.spec.containers = {{"sidecar", "injected:1"}, {"code", "python:then"}};
+  scene s;
+  s.with_pod(pod);
+  s.seen.resolved->image = "python:now";
+  auto const plan = s.decide();
+  ASSERT_TRUE(plan.status);
+  EXPECT_EQ(plan.status->phase, "Succeeded");
+  EXPECT_EQ(plan.status->image, "python:then");
+  EXPECT_EQ(plan.status->sandbox->runtimeClassName, "gvisor-then");
+}
+
 TEST(FinalStatus, AMessageIsBoundedAndCutBetweenCharacters) {
   std::string long_text;
   for (int i = 0; i < 4000; ++i)

@@ -158,6 +158,11 @@ void expect_same_pod(json const& object) {
   expect_same(whole.metadata, pruned.metadata);
   EXPECT_EQ(whole.spec.nodeName, pruned.spec.nodeName);
   EXPECT_EQ(whole.spec.runtimeClassName, pruned.spec.runtimeClassName);
+  ASSERT_EQ(whole.spec.containers.size(), pruned.spec.containers.size());
+  for (std::size_t i = 0; i < whole.spec.containers.size(); ++i) {
+    EXPECT_EQ(whole.spec.containers[i].name, pruned.spec.containers[i].name);
+    EXPECT_EQ(whole.spec.containers[i].image, pruned.spec.containers[i].image);
+  }
   EXPECT_EQ(whole.status.phase, pruned.status.phase);
   EXPECT_EQ(whole.status.reason, pruned.status.reason);
   EXPECT_EQ(whole.status.message, pruned.status.message);
@@ -187,7 +192,10 @@ TEST(Projection, PodReadFromWhatIsKeptIsThePodReadFromAll) {
   for (auto const& line : codeexec::testing::transcript("watch-pods.jsonl"))
     expect_same_pod(line["object"]);
   expect_same_pod({{"metadata", full_metadata},
-                   {"spec", {{"nodeName", "n"}, {"runtimeClassName", "gvisor"}}},
+                   {"spec",
+                    {{"nodeName", "n"},
+                     {"runtimeClassName", "gvisor"},
+                     {"containers", {{{"name", "code"}, {"image", "i:1"}, {"args", {"a"}}}}}}},
                    {"status",
                     {{"phase", "Failed"},
                      {"reason", "Evicted"},

@@ -108,7 +108,7 @@ TEST(CachedObjects, PodIsFoundByItsExecutionAndJobsKeepWhatTheyWereMadeFor) {
   auto const pod = kube::parse_kept(object.dump(), pod_fields());
   EXPECT_EQ(pod["metadata"]["labels"], json::parse(R"({"codeexec.dev/execution-uid": "e"})"));
   EXPECT_EQ(pod["metadata"]["ownerReferences"], object["metadata"]["ownerReferences"]);
-  EXPECT_EQ(pod["spec"].dump(), R"({"nodeName":"node"})");
+  EXPECT_EQ(pod["spec"].dump(), R"({"containers":[{"name":"code"}],"nodeName":"node"})");
   EXPECT_FALSE(pod["metadata"].contains("annotations"));
   auto const job = kube::parse_kept(object.dump(), job_fields());
   EXPECT_EQ(job["metadata"]["annotations"], object["metadata"]["annotations"]);

@@ -49,9 +49,15 @@ struct ContainerStatus {
   ContainerState state;
 };
 
+struct ContainerSpec {
+  std::string name;
+  std::string image;  ///< as it was asked for; the status has the runtime's name of it
+};
+
 struct PodSpec {
   std::string nodeName;  ///< empty until scheduled
   std::string runtimeClassName;
+  std::vector<ContainerSpec> containers;
 };
 
 struct PodStatus {
