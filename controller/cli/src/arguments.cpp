@@ -728,7 +728,7 @@ std::variant<command_line, leave> parse_command_line(std::string_view argv0, std
     auto const format = parse_output(in.version_output, {"text", "json", "yaml"});
     if (!format) return mistake(program, "-o is text, json or yaml, not " + in_quotes(in.version_output), name);
     in.version.output = *format;
-    result.what = std::move(in.version);
+    result.what = in.version;
   }
   if (!sentence.empty()) return mistake(program, sentence, name);
   return result;

@@ -113,7 +113,7 @@ kube::task<void> perform(session* in, kube::rest_client* client, work todo, int*
   } else if (auto* const to_resume = std::get_if<resume_options>(&todo.line.what)) {
     *exit_code = co_await resume(*in, std::move(*to_resume));
   } else if (auto* const to_tell = std::get_if<version_options>(&todo.line.what)) {
-    *exit_code = co_await tell_version(*in, std::move(*to_tell));
+    *exit_code = co_await tell_version(*in, *to_tell);
   } else if (std::holds_alternative<complete_options>(todo.line.what)) {
     *exit_code = co_await complete(*in, std::move(todo.question));
   }

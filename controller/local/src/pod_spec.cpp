@@ -190,7 +190,7 @@ void mount_account_token(json& spec, std::string const& suffix) {
         mounts = json::array();
       }
       bool const taken = std::any_of(mounts.begin(), mounts.end(),
-                                     [place](json const& one) { return string_at(one, "mountPath") == place; });
+                                     [&](json const& one) { return string_at(one, "mountPath") == place; });
       if (!taken) {
         mounts.push_back({{"name", name}, {"readOnly", true}, {"mountPath", place}});
         mounted = true;

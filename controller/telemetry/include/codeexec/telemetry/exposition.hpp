@@ -1,6 +1,7 @@
 // Numbers as text for Prometheus. The only thing that includes prometheus-cpp stands behind this header.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
