@@ -189,6 +189,20 @@ std::string in_type(std::string const& name) {
   return std::string(shown_type) + " \"" + printable(name) + "\"";
 }
 
+/// Nothing where it is none that we can read: what is done to it does not depend on that.
+std::optional<api::CodeExecution> read_execution(nlohmann::json const& object) {
+  auto decoded = api::decode_code_execution(object);
+  auto* const value = std::get_if<api::CodeExecution>(&decoded);
+  return value == nullptr ? std::nullopt : std::optional(std::move(*value));
+}
+
+kube::task<kube::result<std::string>> patch_spec(session& in, std::string name, std::string patch) {
+  auto request = kube::make_patch(kube::code_executions, in.namespace_, std::move(name), kube::patch_type::merge,
+                                  std::move(patch), field_manager);
+  auto const by = base::deadline::after(answer_time);
+  co_return co_await send_patiently(in, std::move(request), by);
+}
+
 void say_none(session& in) {
   if (!in.quiet) in.out.say("No CodeExecutions found in namespace " + printable(in.namespace_) + ".");
 }
@@ -288,29 +302,23 @@ kube::task<int> cancel(session& in, cancel_options options) {
         code = failed(in, object.error(), "get", name);
         continue;
       }
-      auto const decoded = api::decode_code_execution(*object);
-      auto const* const value = std::get_if<api::CodeExecution>(&decoded);
-      if (value != nullptr && value->status.is_final()) {
+      auto const value = read_execution(*object);
+      if (value && value->status.is_final()) {
         in.out.say("codeexec: " + printable(name) + " has ended already (" + printable(value->status.reason) + ")");
         continue;
       }
     }
-    auto request = kube::make_patch(kube::code_executions, in.namespace_, name, kube::patch_type::merge,
-                                    R"({"spec":{"cancel":true}})", field_manager);
-    auto const by = base::deadline::after(answer_time);
-    auto answer = co_await send_patiently(in, std::move(request), by);
+    auto answer = co_await patch_spec(in, name, R"({"spec":{"cancel":true}})");
     if (!answer && answer.error().is_not_found() && one.object) continue;  // it went by itself since the list
     if (!answer) {
       code = failed(in, answer.error(), "cancel", name);
       continue;
     }
-    auto const body = kube::parse_answer(*answer);
-    auto const decoded = api::decode_code_execution(body);
-    auto const* const value = std::get_if<api::CodeExecution>(&decoded);
+    auto const value = read_execution(kube::parse_answer(*answer));
     if (!options.wait) {
       if (!in.quiet) in.out.write(stream_name::out, in_type(name) + " told to stop\n");
     } else {
-      told.push_back({name, value == nullptr ? std::string() : value->metadata.uid});
+      told.push_back({name, value ? value->metadata.uid : std::string()});
     }
   }
   for (auto const& one : told) {
@@ -359,17 +367,13 @@ kube::task<int> resume(session& in, resume_options options) {
         code = failed(in, object.error(), "get", name);
         continue;
       }
-      auto const decoded = api::decode_code_execution(*object);
-      auto const* const value = std::get_if<api::CodeExecution>(&decoded);
-      if (value != nullptr && (value->status.is_final() || !value->spec.suspend)) {
+      auto const value = read_execution(*object);
+      if (value && (value->status.is_final() || !value->spec.suspend)) {
         in.out.say("codeexec: " + printable(name) + " is not suspended: " + describe_progress(value->status));
         continue;
       }
     }
-    auto request = kube::make_patch(kube::code_executions, in.namespace_, name, kube::patch_type::merge,
-                                    R"({"spec":{"suspend":false}})", field_manager);
-    auto const by = base::deadline::after(answer_time);
-    auto answer = co_await send_patiently(in, std::move(request), by);
+    auto answer = co_await patch_spec(in, name, R"({"spec":{"suspend":false}})");
     if (!answer) {
       code = failed(in, answer.error(), "resume", name);
       continue;

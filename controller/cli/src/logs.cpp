@@ -120,15 +120,8 @@ kube::task<int> follow_logs(session& in, logs_options options, nlohmann::json ob
     if (!sentence.empty() && !in.quiet) in.out.say("codeexec: " + sentence);
   }
   following.stop();
-  if (interrupted.signal() != 0) {
-    auto const by = base::deadline::after(1s);
-    auto const written = co_await in.out.flush_until(by);
-    if (!written) in.out.leave_at_once(code);
-  }
-  co_await in.out.flush();
   // The tasks refer to what stands in this frame.
-  in.tasks.stop();
-  co_await in.tasks.join();
+  co_await finish(in, interrupted.signal() != 0, code);
   if (code == exit_codes::ok && in.out.failure() != 0) co_return exit_codes::broken_pipe;
   co_return code;
 }

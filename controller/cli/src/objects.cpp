@@ -25,6 +25,17 @@ int failed(session& in, kube::error const& e, std::string verb, std::string name
   return exit_codes::failure;
 }
 
+kube::task<void> finish(session& in, bool interrupted, int code) {
+  if (interrupted) {
+    auto const by = base::deadline::after(std::chrono::seconds(1));
+    auto const written = co_await in.out.flush_until(by);
+    if (!written) in.out.leave_at_once(code);
+  }
+  co_await in.out.flush();
+  in.tasks.stop();
+  co_await in.tasks.join();
+}
+
 kube::task<int> print_out(session& in, std::string text) {
   in.out.write(stream_name::out, std::move(text));
   co_await in.out.flush();

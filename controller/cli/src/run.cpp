@@ -345,15 +345,7 @@ kube::task<int> run(session& in, run_options options, nlohmann::json object) {
   // On the heap and handed to the group's end: its tasks refer to it until they have ended.
   auto running = std::make_unique<run_command>(in, std::move(options), std::move(object));
   auto const code = co_await running->execute();
-  if (running->interrupted()) {
-    // Whoever was to read the output may never do so.
-    auto const by = base::deadline::after(1s);
-    auto const written = co_await in.out.flush_until(by);
-    if (!written) in.out.leave_at_once(code);
-  }
-  co_await in.out.flush();
-  in.tasks.stop();
-  co_await in.tasks.join();
+  co_await finish(in, running->interrupted(), code);
   co_return code;
 }
 

@@ -63,6 +63,9 @@ int report(session& in, kube::error const& e, std::string verb, std::string name
 int failed(session& in, kube::error const& e, std::string verb, std::string name);
 /// Prints on stdout and waits until it is out.
 kube::task<int> print_out(session& in, std::string text);
+/// Waits until all is written, for a second where a signal came (whoever was to read it may never do so, and the
+/// process ends with `code`), then until the tasks have ended.
+kube::task<void> finish(session& in, bool interrupted, int code);
 kube::task<kube::result<nlohmann::json>> fetch(session& in, std::string name);
 /// As kubectl writes it: without the bookkeeping of server-side apply.
 void tidy(nlohmann::json& object);
