@@ -327,6 +327,43 @@ TEST(Stop, WhileTheFirstListHangsItEndsAtOnce) {
   EXPECT_EQ(p.wait(), 0) << p.output();
 }
 
+/// The operator, pointed at a name whose lookup never ends.
+class unresolved_program : public controller_program {
+ public:
+  explicit unresolved_program(std::vector<std::string> flags)
+      : controller_program(with_server(std::move(flags)), {
+                                                              "LD_PRELOAD=" CODEEXEC_HANGING_RESOLVER,
+                                                              // Its runtime wants to be the first library otherwise.
+                                                              "ASAN_OPTIONS=verify_asan_link_order=0",
+                                                          }) {}
+
+ private:
+  static std::vector<std::string> with_server(std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--server", "http://api.cluster.test:8080", "--stop-grace", "1h"});
+    return flags;
+  }
+};
+
+TEST(Stop, WhileANameIsLookedUpItEndsAtOnce) {
+  std::vector<std::vector<std::string>> const ways{{}, {"--leader-elect"}};
+  for (auto const& flags : ways) {
+    unresolved_program p(flags);
+    EXPECT_TRUE(p.says("asked for api.cluster.test\n")) << p.output();
+    p.signal(SIGTERM);
+    EXPECT_EQ(p.wait(), 0) << p.output();
+    EXPECT_NE(p.output().find("stopped"), std::string::npos) << p.output();
+  }
+}
+
+TEST(Stop, WhileANameIsLookedUpTwoSignalsDoNotHoldItEither) {
+  unresolved_program p({});
+  EXPECT_TRUE(p.says("asked for api.cluster.test\n")) << p.output();
+  p.signal(SIGTERM);
+  p.signal(SIGINT);
+  // The first may have ended it before the second came.
+  EXPECT_THAT(p.wait(), ::testing::AnyOf(0, 128 + SIGTERM, 128 + SIGINT)) << p.output();
+}
+
 TEST(Stop, WhileItWaitsForTheLeaseItEndsAtOnce) {
   hanging_server server;
   controller_program p({"--server", server.url(), "--leader-elect"});
