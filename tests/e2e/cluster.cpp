@@ -158,6 +158,12 @@ json workspace::wait_until(std::string_view name, std::chrono::seconds limit, bo
   return newest;
 }
 
+json workspace::wait_running(std::string_view name, std::chrono::seconds limit) {
+  return wait_until(name, limit, [](json const& execution) {
+    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
+  });
+}
+
 json workspace::wait_final(std::string_view name, std::chrono::seconds limit) {
   return wait_until(name, limit, [](json const& execution) {
     auto const phase = execution.contains("status") ? execution["status"].value("phase", "") : std::string();

@@ -67,6 +67,8 @@ class workspace {
   /// Waits until `done` says so of the CodeExecution; the test fails, and the newest state comes back, where it does
   /// not in time.
   json wait_until(std::string_view name, std::chrono::seconds limit, bool (*done)(json const& execution));
+  /// Waits until its status says that the code runs.
+  json wait_running(std::string_view name, std::chrono::seconds limit = std::chrono::seconds(30));
   /// Waits until it is Succeeded or Failed.
   json wait_final(std::string_view name, std::chrono::seconds limit = std::chrono::seconds(60));
   /// Creates, waits, gives back the finished status.

@@ -66,8 +66,7 @@ TEST(conditions, an_execution_that_is_being_deleted_is_terminating) {
   workspace here;
   // It takes its time to stop.
   ASSERT_TRUE(here.create("going", bash("trap 'sleep 3; exit 0' TERM; echo up; while :; do sleep 0.1; done")));
-  here.wait_until("going", 30s,
-                  [](json const& e) { return e.value("status", json::object()).value("phase", "") == "Running"; });
+  here.wait_running("going");
   ASSERT_TRUE(here.remove(kube::code_executions, "going"));
   auto const got = here.get(kube::code_executions, "going");
   if (got) {

@@ -114,9 +114,7 @@ TEST(crash, an_operator_that_was_away_finds_every_result) {
   machine here;
   workspace space(here.api());
   ASSERT_TRUE(space.create("away", python("import time; time.sleep(2); print('x' * 10000)")));
-  space.wait_until("away", 30s, [](json const& execution) {
-    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-  });
+  space.wait_running("away");
   here.kill_operator();
   std::this_thread::sleep_for(4s);  // the code ends meanwhile
   here.start_operator();
@@ -129,9 +127,7 @@ TEST(crash, a_deletion_while_the_operator_is_away_is_finished_when_it_is_back) {
   machine here;
   workspace space(here.api());
   ASSERT_TRUE(space.create("gone", python("import time; time.sleep(100)")));
-  space.wait_until("gone", 30s, [](json const& execution) {
-    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-  });
+  space.wait_running("gone");
   here.kill_operator();
   ASSERT_TRUE(space.remove(kube::code_executions, "gone"));
   std::this_thread::sleep_for(500ms);
@@ -144,9 +140,7 @@ TEST(crash, a_stopped_operator_exits_with_0_and_its_successor_goes_on) {
   machine here;
   workspace space(here.api());
   ASSERT_TRUE(space.create("handed-over", python("import time; time.sleep(3); print('ok')")));
-  space.wait_until("handed-over", 30s, [](json const& execution) {
-    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-  });
+  space.wait_running("handed-over");
   auto const status = here.stop_operator();
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   here.start_operator();
@@ -158,9 +152,7 @@ TEST(crash, a_killed_stand_in_leaves_no_sandbox_running) {
   {
     workspace space(here.api());
     ASSERT_TRUE(space.create("sandboxed", python("import time; time.sleep(300)")));
-    space.wait_until("sandboxed", 30s, [](json const& execution) {
-      return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-    });
+    space.wait_running("sandboxed");
     ASSERT_FALSE(processes_with((here.folder() / "node").string()).empty()) << "nothing to look for";
     here.local().end(SIGKILL);
     auto const until = steady_clock::now() + 15s;

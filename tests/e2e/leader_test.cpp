@@ -114,9 +114,7 @@ TEST_F(LeaderElection, a_stopped_leader_gives_the_lease_back_and_exits_with_0) {
   start(patient);
   workspace space(here.api());
   ASSERT_TRUE(space.create("handed-over", python("import time; time.sleep(2); print('ok')")));
-  space.wait_until("handed-over", 30s, [](json const& execution) {
-    return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-  });
+  space.wait_running("handed-over");
   auto const stopped = leader();
   auto const status = operators[stopped]->end(SIGTERM);
   operators[stopped].reset();

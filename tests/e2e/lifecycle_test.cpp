@@ -10,10 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool is_running(json const& execution) {
-  return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-}
-
 TEST(lifecycle, nothing_is_left_but_the_result) {
   workspace here;
   EXPECT_EQ(here.run("clean", python("print(1)"))["reason"], "Completed");
@@ -37,7 +33,7 @@ TEST(lifecycle, retain_keeps_job_pod_and_config_map_until_the_execution_is_delet
 TEST(lifecycle, a_long_execution_shows_that_it_runs) {
   workspace here;
   ASSERT_TRUE(here.create("long", python("import time; print('x', flush=True); time.sleep(8)")));
-  auto const running = here.wait_until("long", 30s, is_running);
+  auto const running = here.wait_running("long");
   auto const& status = running["status"];
   EXPECT_EQ(condition(status, "Reconciling")["status"], "True");
   EXPECT_EQ(condition(status, "Ready")["status"], "False");
@@ -49,7 +45,7 @@ TEST(lifecycle, a_long_execution_shows_that_it_runs) {
 TEST(lifecycle, deleting_a_running_execution_stops_its_code_and_leaves_nothing) {
   workspace here;
   ASSERT_TRUE(here.create("doomed", python("import time\nwhile True: time.sleep(1)")));
-  here.wait_until("doomed", 30s, is_running);
+  here.wait_running("doomed");
   ASSERT_TRUE(here.remove(kube::code_executions, "doomed"));
   EXPECT_TRUE(here.wait_gone(kube::code_executions, "", 40s));
   EXPECT_EQ(here.wait_no_leftovers(), std::vector<std::string>());
@@ -80,7 +76,7 @@ TEST(lifecycle, a_job_that_somebody_deletes_is_not_made_again) {
   workspace here;
   auto spec = python("import time; print('x', flush=True); time.sleep(60)");
   ASSERT_TRUE(here.create("robbed", spec));
-  auto const running = here.wait_until("robbed", 30s, is_running);
+  auto const running = here.wait_running("robbed");
   ASSERT_TRUE(here.remove(kube::jobs, running["status"]["jobName"].get<std::string>()));
   auto const status = here.wait_final("robbed")["status"];
   EXPECT_EQ(status["phase"], "Failed") << status.dump(2);

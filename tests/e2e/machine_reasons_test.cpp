@@ -20,10 +20,6 @@ bool message_has(json const& status, std::string_view words) {
   return status.value("message", "").find(words) != std::string::npos;
 }
 
-bool shows_that_it_runs(json const& execution) {
-  return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-}
-
 /// A folder for a test's files, gone with it.
 class folder {
  public:
@@ -98,7 +94,7 @@ TEST(machine_reasons, a_node_that_vanishes) {
   auto const operator_ = here.start_operator("operator", {"--config", relaxed_config(files)});
   workspace space(here.api());
   ASSERT_TRUE(space.create("aboard", bash("echo so far; sleep 600")));
-  space.wait_until("aboard", 60s, shows_that_it_runs);
+  space.wait_running("aboard", 60s);
   auto const node = here.api().send(kube::make_get(nodes, "", "local"));
   ASSERT_TRUE(node) << node.error().describe();
   ASSERT_TRUE(here.api().send(kube::make_delete(nodes, "", "local", {})));
@@ -132,7 +128,7 @@ TEST(machine_reasons, a_log_that_was_rotated_away) {
       "for i in {1..400}; do printf '%049d\\n' $i; done\n");
   spec["args"] = {mark};
   ASSERT_TRUE(space.create("talker", spec));
-  space.wait_until("talker", 60s, shows_that_it_runs);
+  space.wait_running("talker", 60s);
   operator_->end(SIGKILL);
   for (auto const pid : find_processes(mark)) {
     if (text_of_file("/proc/" + std::to_string(pid) + "/cmdline").rfind("bash", 0) == 0) ::kill(pid, SIGUSR1);
@@ -168,7 +164,7 @@ TEST(machine_reasons, a_runner_that_is_killed) {
   auto spec = bash("echo so far; sleep 600");
   spec["args"] = {mark};
   ASSERT_TRUE(space.create("orphan", spec));
-  space.wait_until("orphan", 60s, shows_that_it_runs);
+  space.wait_running("orphan", 60s);
   // The runner's own command line ends with the code's; the code's begins with bash.
   pid_t runner = 0;
   for (auto const pid : find_processes(mark)) {

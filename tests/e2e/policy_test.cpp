@@ -52,10 +52,6 @@ bool is_queued(json const& execution) {
   return execution.contains("status") && execution["status"].value("reason", "") == "Queued";
 }
 
-bool is_running(json const& execution) {
-  return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-}
-
 TEST(policy, what_goes_beyond_fails_with_every_field_value_and_bound_and_a_language_is_four_lines) {
   configured_machine here;
   workspace space(here.api());
@@ -85,7 +81,7 @@ TEST(policy, two_run_at_once_the_others_know_their_place_and_namespaces_take_tur
   workspace few(here.api());
   for (auto const* const name : {"first", "second"}) {
     ASSERT_TRUE(many.create(name, python("import time; print('on', flush=True); time.sleep(500)")));
-    many.wait_until(name, 60s, is_running);
+    many.wait_running(name, 60s);
   }
   std::vector<std::string> const queue{"a1", "a2", "a3", "a4"};
   for (auto const& name : queue)

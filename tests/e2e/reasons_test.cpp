@@ -30,10 +30,6 @@ bool is_pending(json const& execution) {
   return execution.contains("status") && execution["status"].value("phase", "") == "Pending";
 }
 
-bool code_is_running(json const& execution) {
-  return execution.contains("status") && execution["status"].value("phase", "") == "Running";
-}
-
 /// An object besides executions, made by whoever administers the namespace.
 void put(workspace& here, kube::resource const& type, json object) {
   object["apiVersion"] =
@@ -125,7 +121,7 @@ TEST(reasons, cancelled_while_it_runs) {
   workspace here;
   ASSERT_TRUE(here.create("stopped", python("import sys, time\nprint('so far')\nprint('and here', file=sys.stderr)\n"
                                             "sys.stdout.flush()\nwhile True: time.sleep(1)\n")));
-  here.wait_until("stopped", 30s, code_is_running);
+  here.wait_running("stopped");
   ASSERT_TRUE(here.merge_patch(kube::code_executions, "stopped", {{"spec", {{"cancel", true}}}}));
   auto const status = here.wait_final("stopped")["status"];
   EXPECT_EQ(status["phase"], "Failed");
@@ -224,7 +220,7 @@ TEST(reasons, admission_refuses_the_pod) {
 TEST(reasons, a_pod_that_is_deleted_under_the_code) {
   workspace here;
   ASSERT_TRUE(here.create("moved", bash("echo so far; while :; do sleep 1; done")));
-  auto const execution = here.wait_until("moved", 30s, code_is_running);
+  auto const execution = here.wait_running("moved");
   ASSERT_TRUE(here.remove(kube::pods, text_of(execution["status"], "podName")));
   auto const status = here.wait_final("moved")["status"];
   EXPECT_EQ(status["phase"], "Failed");

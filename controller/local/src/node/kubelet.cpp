@@ -219,6 +219,19 @@ void kubelet::sync(record_ptr const& pod) {
   }
 }
 
+/// Nothing of it happens any more: its processes are ended, its timers and logs closed.
+void kubelet::let_go(pod_entry& record) {
+  record.gone = true;
+  record.retry_timer.cancel();
+  record.grace_timer.cancel();
+  record.token_timer.cancel();
+  for (auto const& one : record.units) {
+    one->rest();
+    one->running.reset();
+    one->log->close();
+  }
+}
+
 void kubelet::pod_gone(object const& last) {
   lost_.erase(last.uid());
   auto const found = pods_.find(last.uid());
@@ -226,15 +239,7 @@ void kubelet::pod_gone(object const& last) {
     return;
   }
   auto const record = found->second;
-  record->gone = true;
-  record->retry_timer.cancel();
-  record->grace_timer.cancel();
-  record->token_timer.cancel();
-  for (auto const& one : record->units) {
-    one->rest();
-    one->running.reset();
-    one->log->close();
-  }
+  let_go(*record);
   std::error_code ignored;
   fs::remove_all(record->folder, ignored);
   pods_.erase(found);
@@ -275,15 +280,7 @@ void kubelet::forget_all() {
   auto const all = std::move(pods_);
   pods_.clear();
   for (auto const& [uid, record] : all) {
-    record->gone = true;
-    record->retry_timer.cancel();
-    record->grace_timer.cancel();
-    record->token_timer.cancel();
-    for (auto const& one : record->units) {
-      one->rest();
-      one->running.reset();
-      one->log->close();
-    }
+    let_go(*record);
   }
 }
 

@@ -63,6 +63,7 @@ class kubelet {
   void renew_tokens(record_ptr const& pod);
   pod_surroundings surroundings(pod_entry const& pod) const;
   void launch(record_ptr const& pod, std::size_t index);
+  void let_go(pod_entry& record);
   void forget_all();
   image_config const* find_image(record_ptr const& pod, std::size_t index);
   void pull_failed(record_ptr const& pod, std::size_t index, image_reference const& name);
