@@ -5,7 +5,6 @@
 #include <iostream>
 #include <iterator>
 #include <optional>
-#include <sstream>
 
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/names.hpp"
@@ -21,6 +20,7 @@
 
 #include "config_file.hpp"
 #include "definition.hpp"
+#include "parse.hpp"
 
 namespace codeexec::app {
 namespace {
@@ -306,16 +306,9 @@ int run_check(int argc, char const* const* argv) {
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"yaml", "json"}))
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (CLI::ParseError const& e) {
-    std::ostringstream out;
-    std::ostringstream err;
-    if (app.exit(e, out, err) == 0) {
-      std::cout << out.str();
-      return 0;
-    }
-    return misused(std::string(e.what()) + "\nTry codeexec-controller check --help.");
+  if (auto const end = parse(app, argc, argv)) {
+    (end->code == 0 ? std::cout : std::cerr) << end->text;
+    return end->code;
   }
   if (!with.ns.empty() && !kube::is_dns_label(with.ns)) return misused("--namespace: '" + with.ns + "' is no name");
   auto const config = read_config(with.config_file);

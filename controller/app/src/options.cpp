@@ -5,11 +5,12 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "codeexec/kube_core/names.hpp"
 #include "codeexec/version/version.hpp"
+
+#include "parse.hpp"
 
 namespace codeexec::app {
 namespace {
@@ -216,15 +217,7 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->check(CLI::Range(0.1, 1000.0))
       ->capture_default_str();
 
-  try {
-    app.parse(argc, argv);
-  } catch (CLI::ParseError const& e) {
-    std::ostringstream out;
-    std::ostringstream err;
-    int const code = app.exit(e, out, err);
-    if (code == 0) return early_exit{0, out.str()};
-    return early_exit{2, "codeexec-controller: " + std::string(e.what()) + "\nTry codeexec-controller --help.\n"};
-  }
+  if (auto end = parse(app, argc, argv)) return std::move(*end);
   to.log_level = levels.at(level);
   to.events = policies.at(events);
   if (to.leader.wanted) {

@@ -37,7 +37,7 @@ struct options {
   std::chrono::milliseconds stop_grace{20'000};  ///< for what is under way when a signal asks to stop
   execution::event_policy events = execution::event_policy::warnings;
   double event_qps = 10;
-  /// One execution costs about eight requests: this is what a flood of some twenty-five executions a second needs.
+  /// One execution costs six requests: this is what a flood of some thirty executions a second needs.
   double kube_api_qps = 200;
   int kube_api_burst = 400;
 };

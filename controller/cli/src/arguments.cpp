@@ -52,6 +52,8 @@ constexpr char const* run_footer =
     R"(The code's stdout goes to stdout, its stderr to stderr, as it is written: byte for byte into files and pipes, on a
 terminal without what would drive it ("logs --help" says what; --raw passes everything).
 
+The defaults of the bounds are those that the operator comes with; its configuration may say others.
+
 Exit codes:
   The code's own where it ended by itself. Otherwise:
   2        the command line is wrong
@@ -85,9 +87,9 @@ Examples:
 )";
 
 constexpr char const* get_footer =
-    R"(Columns are those of kubectl get cex, but that a signal has its name and a running one's DURATION counts on, with a ~
-where it is counted from when its pod was scheduled (the code's own start is reported at its end). On a terminal
-columns are cut to its width; elsewhere nothing is. EXIT "-": it did not exit by itself, or not yet.
+    R"(Columns are those of kubectl get cex, but that a signal has its name and a running one's DURATION counts on from the
+start of its container, with a ~ where all that is known is when its pod was scheduled. On a terminal columns are cut to
+its width; elsewhere nothing is. EXIT "-": it did not exit by itself, or not yet.
 -o jsonpath knows fields, ['keys'], [indexes], [*], .., {range}...{end} and quoted text, of one object or of a List.
 
 Examples:
@@ -132,7 +134,7 @@ Exit codes: 0 however the code ended, 1 where it did not work, 2 wrong usage, 13
 
 constexpr char const* top_footer =
     R"(What runs and what waits, redrawn as it changes; what has ended is counted. Those that run longest come first, then the
-queue in its order. TIME is how long it has run (~: counted from when its pod was scheduled) or waited, QUEUE its place.
+queue in its order. TIME is how long it has run (~: since its pod was scheduled) or waited, QUEUE its place.
 CPU and memory are not known before the end (describe shows them).
 q or Ctrl-C ends it. Where stdout is no terminal, or with --once, one plain table is printed.
 

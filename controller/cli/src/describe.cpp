@@ -183,11 +183,12 @@ class description {
     }
     field("Image", image);
     std::vector<std::string> bounds;
-    auto const timeout = spec_.timeoutSeconds.value_or(api::limits::default_timeout_seconds);
-    bounds.push_back("timeout " + format_age(std::chrono::seconds(timeout)));
+    // What the spec leaves open is the operator's configuration, which nobody here may read.
+    bounds.push_back(spec_.timeoutSeconds ? "timeout " + format_age(std::chrono::seconds(*spec_.timeoutSeconds))
+                                          : "timeout: the operator's default");
     for (auto const& [name, amount] : spec_.resources.limits)
       bounds.push_back(printable(name) + " " + printable(amount));
-    bounds.push_back("network " + printable(spec_.network.value_or("Deny")));
+    bounds.push_back(spec_.network ? "network " + printable(*spec_.network) : "network: the operator's default");
     field("Bounds", joined(bounds, ", "));
   }
 
@@ -256,7 +257,7 @@ class description {
       previous = at;
     }
     if (auto const running = running_since(status_)) {
-      auto const time = format_run_time(between(running->since, on_.now));
+      auto const time = format_age(std::chrono::duration_cast<std::chrono::seconds>(on_.now - running->since));
       line(fitted(running->exact ? "  running for " + time : "  running; its pod was scheduled " + time + " ago"));
     }
   }

@@ -78,9 +78,9 @@ std::string duration_cell(api::CodeExecutionStatus const& status, base::wall_tim
   }
   auto const running = running_since(status);
   if (!running) return "-";
-  auto const time = now - running->since;
-  if (running->exact) return format_run_time(std::chrono::duration_cast<std::chrono::milliseconds>(time));
-  return "~" + format_age(std::chrono::duration_cast<std::chrono::seconds>(time));
+  // The kubelet counts whole seconds.
+  auto const time = format_age(std::chrono::duration_cast<std::chrono::seconds>(now - running->since));
+  return running->exact ? time : "~" + time;
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ TEST(List, CountsOnWhileTheCodeRuns) {
   auto running = example();
   running.status.phase = "Running";
   running.status.startTime = "2026-01-31T10:04:30Z";
-  EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("30.0s"));
+  EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("30s"));
   running.metadata.deletionTimestamp = "2026-01-31T10:04:31Z";
   EXPECT_THAT(render_list({running}, {}, five_minutes_later), HasSubstr("Terminating"));
 }

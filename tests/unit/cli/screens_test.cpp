@@ -124,6 +124,15 @@ TEST(Describe, TellsTheWholeStory) {
   EXPECT_THAT(text, Not(HasSubstr("secret-value"))) << "values of variables are not for a screen";
 }
 
+TEST(Describe, DoesNotClaimToKnowWhatTheOperatorsConfigurationSays) {
+  auto e = finished();
+  EXPECT_THAT(render_description({e, {}, {}}, at_width(0)),
+              HasSubstr("timeout: the operator's default, memory 512Mi, network: the operator's default"));
+  e.spec.timeoutSeconds = 90;
+  e.spec.network = "Allow";
+  EXPECT_THAT(render_description({e, {}, {}}, at_width(0)), HasSubstr("timeout 90s, memory 512Mi, network Allow"));
+}
+
 TEST(Describe, FitsEveryTerminalAndNothingInItDrivesOne) {
   describe_input what{
       finished(), {{"Warning", "FailedCreate", "quota\x1b[2J exceeded " + std::string(200, 'x'), "", 3}}, {}};

@@ -36,7 +36,8 @@ struct table_options {
 };
 std::string render_list(std::vector<api::CodeExecution> const& items, table_options const& how, base::wall_time now);
 
-/// Since when the code runs. Until the runner has reported, only when its pod was scheduled is known, or its Job made.
+/// Since when the code runs. Where nobody has said when its container started, only when its pod was scheduled is
+/// known, or its Job made.
 struct running_time {
   base::wall_time since;
   bool exact = false;
