@@ -112,6 +112,21 @@ std::string one_line(std::string_view text) {
   return base::repair_utf8(std::move(out));  // the cut may have halved a character
 }
 
+/// Whoever wrote a webhook or a policy chose what its refusal says, and may have quoted the object; who refused comes
+/// before it. Other messages are the API server's own; of those the first kilobyte is enough for a line.
+std::string without_foreign_words(std::string text) {
+  constexpr std::size_t enough = 1024;
+  for (std::string_view const verdict : {"denied the request", "denied request"}) {
+    auto const at = text.find(verdict);
+    if (at != std::string::npos) text.resize(at + verdict.size());
+  }
+  if (text.size() <= enough) return text;
+  auto end = enough;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+    --end;
+  return text.substr(0, end) + " ...";
+}
+
 }  // namespace
 
 error error::from_status(int http_status, std::string_view body, std::optional<std::chrono::seconds> retry_after) {
@@ -193,7 +208,7 @@ std::string error::describe() const {
 
 std::string error::describe_for_log() const {
   bool const may_quote = kind_ == error_kind::api && (http_status_ == 400 || http_status_ == 422);
-  if (!may_quote) return describe();
+  if (!may_quote) return without_foreign_words(describe());
   std::string text = context_.empty() ? "" : context_ + ": ";
   text += std::to_string(http_status_);
   if (!reason_.empty()) text += " " + reason_;

@@ -201,8 +201,8 @@ kube::task<std::vector<swept_object>> sweeper::list(kube::resource type, std::st
     auto const answer = co_await std::move(sending);
     auto const page = answer ? kube::decode_list(*answer) : kube::result<kube::list_page>(answer.error());
     if (!page) {
-      base::log::debug("sweep goes without a list",
-                       {base::log::kv("resource", type.plural), base::log::kv("error", page.error().describe())});
+      base::log::debug("sweep goes without a list", {base::log::kv("resource", type.plural),
+                                                     base::log::kv("error", page.error().describe_for_log())});
       co_return std::vector<swept_object>();
     }
     for (auto const& item : page->items) {
@@ -267,7 +267,7 @@ kube::task<void> sweeper::remove_now(swept_object what) {
     if (!gone && !answer.error().is_cancelled()) {
       base::log::warn("left over, and cannot be removed",
                       {base::log::kv("kind", kind), base::log::kv("namespace", what.ns),
-                       base::log::kv("name", what.name), base::log::kv("error", answer.error().describe())});
+                       base::log::kv("name", what.name), base::log::kv("error", answer.error().describe_for_log())});
     }
     co_return;
   }
@@ -292,7 +292,7 @@ kube::task<void> sweeper::restore_policies() {
     auto const result = co_await std::move(ensuring);
     if (!result) {
       base::log::warn("NetworkPolicy cannot be restored",
-                      {base::log::kv("namespace", ns), base::log::kv("error", result.error().describe())});
+                      {base::log::kv("namespace", ns), base::log::kv("error", result.error().describe_for_log())});
     }
   }
 }

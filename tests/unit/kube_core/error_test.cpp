@@ -185,4 +185,24 @@ TEST(ErrorForLog, NamesFieldsAndQuotesNothingOfABody) {
   EXPECT_EQ(quota.describe_for_log(), quota.describe());
 }
 
+TEST(ErrorForLog, NamesTheWebhookThatRefusedAndNotWhatItSays) {
+  auto const denied = [](std::string const& message) {
+    return error::from_status(403, R"({"kind": "Status", "reason": "Forbidden", "message": ")" + message + R"("})")
+        .describe_for_log();
+  };
+  EXPECT_EQ(denied(R"(admission webhook \"audit.example.org\" denied the request: print(\"SECRET\") is not allowed)"),
+            R"(403 Forbidden: admission webhook "audit.example.org" denied the request)");
+  EXPECT_EQ(denied(R"(ValidatingAdmissionPolicy 'p' with binding 'b' denied request: SECRET)"),
+            "403 Forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request");
+}
+
+TEST(ErrorForLog, IsNoLongerThanALineCanBe) {
+  std::string long_one;
+  while (long_one.size() < 100'000)
+    long_one += "\u00e4";
+  auto const text = error(error_kind::protocol, long_one).describe_for_log();
+  EXPECT_LE(text.size(), 1100U);
+  EXPECT_TRUE(text.ends_with("\u00e4 ..."));
+}
+
 }  // namespace
