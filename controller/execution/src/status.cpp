@@ -186,6 +186,12 @@ CodeExecutionStatus make_progress_status(observed const& seen, std::string_view 
   status.reason = reason;
   status.message = bounded_message(message);
   fill_in(status, seen);
+  // The runner tells at the end when the code began; until then the kubelet says when the container did, to the second.
+  status.startTime.clear();
+  auto const* const container = seen.pod ? seen.pod->status.container(container_name) : nullptr;
+  bool const runs = phase == api::phases::running && container != nullptr && container->state.running;
+  if (runs && container->state.running->startedAt)
+    status.startTime = base::format_micro_time(*container->state.running->startedAt);
   set_conditions(status, now);
   return status;
 }
@@ -203,6 +209,7 @@ CodeExecutionStatus make_final_status(observed const& seen, conclusion const& en
     auto const& r = *end.result;
     if (r.exit_code && r.end != run_result::ending::not_started) status.exitCode = *r.exit_code;
     if (r.signal) status.signal = *r.signal;
+    status.startTime.clear();
     if (r.started_at) {
       timeline.codeStarted = base::format_micro_time(*r.started_at);
       status.startTime = timeline.codeStarted;

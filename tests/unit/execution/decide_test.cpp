@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "codeexec/api/duration.hpp"
+#include "codeexec/execution/status.hpp"
 
 #include "make.hpp"
 
@@ -317,6 +318,20 @@ TEST(Running, FollowsTheLogAtOnceAndIsShownAfterASecond) {
   EXPECT_EQ(reason_of(later), "Running");
   EXPECT_EQ(later.status->phase, "Running");
   EXPECT_EQ(later.status->nodeName, "node-1");
+}
+
+TEST(Running, TellsWhenItsContainerStartedUntilTheRunnerTellsWhenTheCodeDid) {
+  scene s;
+  s.with_pod(running_pod());
+  auto const shown = make_progress_status(s.seen, api::phases::running, api::reasons::running, "", start_of_time);
+  EXPECT_EQ(shown.startTime, base::format_micro_time(start_of_time));
+  EXPECT_EQ(shown.timeline->codeStarted, "") << "that is the runner's to say";
+
+  s.seen.object.status = shown;
+  s.with_pod(ended_pod(exited(0)));
+  EXPECT_EQ(s.decide().status->startTime, "2026-01-31T10:00:01.500000Z");
+  s.with_pod(ended_pod(result_json(R"("end":"notStarted","error":"setupFailed","message":"x")")));
+  EXPECT_EQ(s.decide().status->startTime, "") << "no code ran";
 }
 
 TEST(Running, TheStartupTimeoutIsOver) {
