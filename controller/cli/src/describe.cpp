@@ -232,7 +232,9 @@ class description {
       auto const at = base::parse_time(*one.at);
       std::string row = "  " + padded(one.name, 14);
       if (!at) {
-        line(on_.colours(tint::faint, fitted(row + (status_.is_final() ? "not recorded" : "not yet"))));
+        auto const told_later = one.at == &line_of.codeStarted && status_.phase == api::phases::running;
+        auto const* const why = status_.is_final() ? "not recorded" : told_later ? "told at the end" : "not yet";
+        line(on_.colours(tint::faint, fitted(row + why)));
         continue;
       }
       row += padded(clock_time(*at), 14);
