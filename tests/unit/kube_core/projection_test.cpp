@@ -43,6 +43,23 @@ TEST(Projection, ValuesOfEveryTypeArriveAsTheyWere) {
   EXPECT_EQ(kept(R"(["a",{"a":1,"b":2}])", {"a"}), R"(["a",{"a":1}])");
 }
 
+TEST(Projection, NumbersBeyond64BitsAreReadWhereverTheyStand) {
+  // simdjson refuses the whole text for one of them; the API server stores them in fields that it does not know.
+  auto const text = R"({"a":"kept","b":{"huge":18446744073709551616,"least":-9223372036854775809},"c":[1]})";
+  EXPECT_EQ(parse_answer(text), json::parse(text));
+  EXPECT_EQ(kept(text, {"a", "c"}), R"({"a":"kept","c":[1]})");
+  std::vector<std::string> seen;
+  auto const rest =
+      parse_kept(R"({"items":[{"a":1,"b":123456789012345678901234567890},{"a":2}],"metadata":{}})",
+                 {{"items", {"a"}}, "metadata"}, "items", [&](json&& one) { seen.push_back(one.dump()); });
+  EXPECT_EQ(seen, (std::vector<std::string>{R"({"a":1})", R"({"a":2})"}));
+  EXPECT_EQ(rest.dump(), R"({"items":[],"metadata":{}})");
+  auto const event = decode_watch_event(
+      R"({"type":"MODIFIED","object":{"metadata":{"name":"n","resourceVersion":"7","generation":18446744073709551616}}})");
+  ASSERT_TRUE(std::holds_alternative<object_event>(event));
+  EXPECT_EQ(std::get<object_event>(event).resource_version, "7");
+}
+
 TEST(Projection, FieldOfAnotherTypeThanExpectedStaysWhatItIs) {
   EXPECT_EQ(kept(R"({"metadata":[1],"spec":7})", {{"metadata", {"name"}}, {"spec", {"x"}}}),
             R"({"metadata":[1],"spec":7})");
