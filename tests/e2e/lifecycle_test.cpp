@@ -35,6 +35,7 @@ TEST(lifecycle, a_long_execution_shows_that_it_runs) {
   ASSERT_TRUE(here.create("long", python("import time; print('x', flush=True); time.sleep(8)")));
   auto const running = here.wait_running("long");
   auto const& status = running["status"];
+  EXPECT_EQ(status["reason"], "Running");
   EXPECT_EQ(condition(status, "Reconciling")["status"], "True");
   EXPECT_EQ(condition(status, "Ready")["status"], "False");
   EXPECT_FALSE(status.contains("stdout")) << "output and the final phase come together";
