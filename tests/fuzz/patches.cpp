@@ -3,6 +3,7 @@
 // Holds: nothing throws; the result can be written; a merge patch or an apply that was done once changes nothing when
 // it is done again; the difference that a JSON patch made is a JSON patch; a strategic patch that names no list is a
 // merge patch; a small patch does not make a large object.
+#include "codeexec/local/managed_fields.hpp"
 #include "codeexec/local/object.hpp"
 #include "codeexec/local/patch.hpp"
 

@@ -35,6 +35,7 @@ class custom_strategy : public strategy {
   field_errors validate_update(json const& next, json const& current, part) const override {
     return type_->schema.validate(next, &current);
   }
+  schema_node const* schema() const override { return &type_->schema.root(); }
 
  private:
   std::shared_ptr<custom_type const> type_;

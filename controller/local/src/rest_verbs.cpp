@@ -3,6 +3,7 @@
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/local/builtin_types.hpp"
+#include "codeexec/local/managed_fields.hpp"
 #include "codeexec/local/patch.hpp"
 #include "codeexec/local/table.hpp"
 #include "codeexec/local/workloads.hpp"
@@ -32,6 +33,16 @@ void keep_last_applied(object const& live, json applied, json& merged) {
     }
   }
   merged["metadata"]["annotations"][annotation] = applied.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+/// Who a plain write is noted for: who it says it is, or the first part of its User-Agent.
+writer writer_of(target const& t, server_request const& request) {
+  writer out{t.options.get("fieldManager"), t.path.subresource};
+  if (out.manager.empty()) {
+    std::string const agent(request.header("user-agent"));
+    out.manager = agent.substr(0, std::min<std::size_t>(agent.find('/'), 128));
+  }
+  return out;
 }
 
 }  // namespace
@@ -250,6 +261,7 @@ reply api_server::state::create(target const& t, server_request const& request) 
   }
   create_options options;
   options.dry_run = *dry;
+  options.by = writer_of(t, request);
   auto const made = objects.create(t.type->id(), std::move(*value), options);
   return write_reply(t, 201, made, nullptr, warned);
 }
@@ -301,6 +313,7 @@ reply api_server::state::scale(target const& t, server_request const& request) {
   }
   update_options options;
   options.dry_run = *dry;
+  options.by = writer_of(t, request);
   auto const written = objects.update(t.type->id(), std::move(next), part::object, options);
   return written ? reply::of(200, scale_of(**written)) : reply::of(written.error());
 }
@@ -328,6 +341,7 @@ reply api_server::state::replace(target const& t, server_request const& request)
   object const before = objects.get(t.type->id(), t.path.ns, t.path.name);
   update_options options;
   options.dry_run = *dry;
+  options.by = writer_of(t, request);
   bool const strict =
       t.type->custom || t.type->id() == kube::leases || t.type->id() == kube::custom_resource_definitions;
   options.allow_unconditional = !strict;
@@ -387,6 +401,7 @@ reply api_server::state::patch(target const& t, server_request const& request) {
   }
   update_options options;
   options.dry_run = *dry;
+  options.by = writer_of(t, request);
   auto const written = objects.update(t.type->id(), std::move(value),
                                       t.path.subresource == "status" ? part::status : part::object, options);
   return write_reply(t, 200, written, &**current, warned);

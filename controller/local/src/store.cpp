@@ -4,6 +4,7 @@
 #include <array>
 
 #include "codeexec/kube_core/stored_size.hpp"
+#include "codeexec/local/managed_fields.hpp"
 
 #include "metadata.hpp"
 
@@ -453,14 +454,27 @@ result<object> store::create(kube::resource const& type, json value, create_opti
   if (where->rows.contains(row_key(ns, name))) {
     return status_error::already_exists(t.group, t.plural, name);
   }
+  if (options.by) {
+    note_writer(*where, nullptr, value, *options.by);
+  }
   if (options.dry_run) {
     return object(std::move(value));
   }
   return commit(*where, event_type::added, std::move(value), object());
 }
 
+void store::note_writer(table const& where, json const& before, json& next, writer const& by) const {
+  update_author const author{by.manager, by.subresource, where.type->api_version(), clock_.wall_now()};
+  json entries = managed_fields_after(before, next, where.how->schema(), author);
+  if (entries.empty()) {
+    next.at("metadata").erase("managedFields");
+  } else {
+    next["metadata"]["managedFields"] = std::move(entries);
+  }
+}
+
 result<object> store::write(std::shared_ptr<table> const& where, object const& before, json next, part which,
-                            bool dry_run) {
+                            bool dry_run, std::optional<writer> const& by) {
   resource_type const& t = *where->type;
   if (t.has_status && which == part::object) {
     if (auto const kept = before->find("status"); kept != before->end()) {
@@ -510,6 +524,9 @@ result<object> store::write(std::shared_ptr<table> const& where, object const& b
   if (next == *before) {
     return before;
   }
+  if (by) {
+    note_writer(*where, *before, next, *by);
+  }
   if (before.being_deleted() && is_empty_list(next.at("metadata"), "finalizers") && !where->how->held(next) &&
       stored_grace(next.at("metadata")) == 0) {
     object last(std::move(next));
@@ -557,7 +574,7 @@ result<object> store::update(kube::resource const& type, json value, part which,
         t.group, t.plural, name,
         "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + before.uid());
   }
-  return write(where, before, std::move(value), which, options.dry_run);
+  return write(where, before, std::move(value), which, options.dry_run, options.by);
 }
 
 result<object> store::mutate(kube::resource const& type, std::string_view ns, std::string_view name, part which,
@@ -574,7 +591,7 @@ result<object> store::mutate(kube::resource const& type, std::string_view ns, st
   if (!change(copy)) {
     return *current;
   }
-  return write(*found, *current, std::move(copy), which, false);
+  return write(*found, *current, std::move(copy), which, false, std::nullopt);
 }
 
 result<removed> store::remove(kube::resource const& type, std::string_view ns, std::string_view name,

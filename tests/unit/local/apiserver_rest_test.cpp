@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "codeexec/local/json_path.hpp"
+#include "codeexec/local/managed_fields.hpp"
 #include "codeexec/local/patch.hpp"
 #include "codeexec/local/selector.hpp"
 #include "codeexec/local/table.hpp"
@@ -240,7 +241,97 @@ TEST(server_side_apply, a_field_whose_name_holds_dots_changes_hands) {
   auto const forced = apply_server_side(*first, wanted("two"), nullptr, by("two", true));
   ASSERT_TRUE(forced);
   EXPECT_EQ(forced->at("/metadata/annotations/example.dev~1by"_json_pointer), "two");
-  EXPECT_EQ(forced->at("/metadata/managedFields/0/fieldsV1/f:metadata/f:annotations"_json_pointer), json::object());
+  auto const& entries = forced->at("/metadata/managedFields"_json_pointer);
+  ASSERT_EQ(entries.size(), 1u) << "who owns nothing any more has no entry";
+  EXPECT_EQ(entries[0]["manager"], "two");
+}
+
+update_author writes(std::string manager, std::string subresource = {}) {
+  return {std::move(manager), std::move(subresource), "example.dev/v1", *base::parse_time("2026-01-31T10:00:00Z")};
+}
+
+/// `before` as this writer leaves it: `next`, with its entry.
+json written(json const& before, json next, update_author const& author) {
+  if (!before.is_null() && before["metadata"].contains("managedFields")) {
+    next["metadata"]["managedFields"] = before["metadata"]["managedFields"];
+  }
+  next["metadata"]["managedFields"] = managed_fields_after(before, next, nullptr, author);
+  return next;
+}
+
+json sized(int size, char const* color) {
+  return {{"metadata", {{"name", "s"}, {"uid", "u"}}}, {"spec", {{"size", size}, {"color", color}}}};
+}
+
+TEST(managed_fields, who_creates_owns_all_but_what_the_server_keeps) {
+  auto made = sized(3, "green");
+  made["metadata"]["labels"] = {{"app", "web"}};
+  EXPECT_EQ(written(nullptr, made, writes("kubectl-create"))["metadata"]["managedFields"], json::parse(R"([
+    {"manager": "kubectl-create", "operation": "Update", "apiVersion": "example.dev/v1", "time": "2026-01-31T10:00:00Z",
+     "fieldsType": "FieldsV1", "fieldsV1": {
+       "f:metadata": {"f:labels": {".": {}, "f:app": {}}}, "f:spec": {"f:color": {}, "f:size": {}}}}])"));
+}
+
+TEST(managed_fields, a_field_belongs_to_who_changed_it_last) {
+  auto const made = written(nullptr, sized(3, "green"), writes("one"));
+  auto const changed = written(made, sized(3, "blue"), writes("two"));
+  auto const& entries = changed["metadata"]["managedFields"];
+  ASSERT_EQ(entries.size(), 2u) << entries.dump(1);
+  EXPECT_EQ(entries[0]["fieldsV1"], json::parse(R"({"f:spec": {"f:size": {}}})"));
+  EXPECT_EQ(entries[1]["manager"], "two");
+  EXPECT_EQ(entries[1]["fieldsV1"], json::parse(R"({"f:spec": {"f:color": {}}})"));
+  auto without = sized(3, "blue");
+  without["spec"].erase("color");
+  auto const removed = written(changed, without, writes("one"))["metadata"]["managedFields"];
+  ASSERT_EQ(removed.size(), 1u) << "what is gone is nobody's: " << removed.dump(1);
+  EXPECT_EQ(removed[0]["manager"], "one");
+}
+
+TEST(managed_fields, a_list_with_a_key_is_owned_by_element_and_a_subresource_has_its_own_entry) {
+  auto const with = [](json conditions) {
+    auto out = sized(3, "green");
+    out["status"] = {{"conditions", std::move(conditions)}};
+    return out;
+  };
+  json const ready = {{"type", "Ready"}, {"status", "True"}};
+  json const done = {{"type", "Done"}, {"status", "False"}};
+  auto const made = written(nullptr, sized(3, "green"), writes("one"));
+  auto const first = written(made, with({ready}), writes("one", "status"));
+  auto const second = written(first, with({ready, done}), writes("two", "status"));
+  auto const& entries = second["metadata"]["managedFields"];
+  ASSERT_EQ(entries.size(), 3u) << entries.dump(1);
+  EXPECT_EQ(entries[1]["subresource"], "status");
+  EXPECT_EQ(entries[2]["fieldsV1"], json::parse(R"({"f:status": {"f:conditions": {
+    "k:{\"type\":\"Done\"}": {".": {}, "f:status": {}, "f:type": {}}}}})"));
+}
+
+TEST(managed_fields, nothing_is_noted_where_the_first_writer_was_not) {
+  EXPECT_EQ(managed_fields_after(sized(3, "green"), sized(4, "green"), nullptr, writes("one")), json::array());
+}
+
+TEST(server_side_apply, conflicts_with_who_wrote_without_applying) {
+  auto const made = written(nullptr, sized(3, "green"), writes("kubectl-create"));
+  json const wanted = {{"metadata", {{"name", "s"}}}, {"spec", {{"size", 3}, {"color", "blue"}}}};
+  auto const refused = apply_server_side(made, wanted, nullptr, by("kubectl"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "Apply failed with 1 conflict: conflict with \"kubectl-create\" using example.dev/v1 at "
+            "2026-01-31T10:00:00Z: .spec.color");
+  auto const taken = apply_server_side(made, wanted, nullptr, by("kubectl", true));
+  ASSERT_TRUE(taken);
+  EXPECT_EQ((*taken)["spec"]["color"], "blue");
+  // What both want as it is they share; the other field is the applier's alone.
+  EXPECT_EQ(taken->at("/metadata/managedFields/1/fieldsV1"_json_pointer), json::parse(R"({"f:spec": {"f:size": {}}})"));
+}
+
+TEST(server_side_apply, several_conflicts_are_listed_by_writer) {
+  auto const made = written(nullptr, sized(3, "green"), writes("kubectl-create"));
+  json const wanted = {{"metadata", {{"name", "s"}}}, {"spec", {{"size", 4}, {"color", "blue"}}}};
+  auto const refused = apply_server_side(made, wanted, nullptr, by("kubectl"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "Apply failed with 2 conflicts: conflicts with \"kubectl-create\" using example.dev/v1 at "
+            "2026-01-31T10:00:00Z:\n- .spec.color\n- .spec.size");
 }
 
 TEST(server_side_apply, managed_fields_that_a_client_made_up_do_no_harm) {

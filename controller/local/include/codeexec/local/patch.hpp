@@ -1,15 +1,11 @@
-// The patches of the API: JSON merge patch (RFC 7386), JSON patch (RFC 6902), strategic merge patch, server-side apply.
-// Pure.
+// The patches of the API: JSON merge patch (RFC 7386), JSON patch (RFC 6902), strategic merge patch. Pure.
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "codeexec/base/time.hpp"
-#include "codeexec/local/schema.hpp"
 #include "codeexec/local/status_error.hpp"
 
 namespace codeexec::local {
@@ -26,18 +22,5 @@ result<nlohmann::json> apply_strategic_patch(nlohmann::json target, nlohmann::js
 
 /// The key that elements of a list of this name are told apart by in built-in kinds; empty: the list is one value.
 std::vector<std::string> builtin_list_keys(std::string_view list_name);
-
-struct apply_request {
-  std::string manager;
-  bool force = false;
-  std::string subresource;
-  std::string api_version;
-  base::wall_time now;
-};
-
-/// Server-side apply: `applied` is what `manager` wants to own. `live` null: a new object. `schema` null: a built-in
-/// kind. Conflicts are with fields that other appliers own and that would change: 409 with one cause for each.
-result<nlohmann::json> apply_server_side(nlohmann::json const& live, nlohmann::json const& applied,
-                                         schema_node const* schema, apply_request const& request);
 
 }  // namespace codeexec::local

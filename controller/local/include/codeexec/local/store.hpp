@@ -75,13 +75,21 @@ class watch {
   std::function<void()> wake_;
 };
 
+/// Who writes, for metadata.managedFields; nobody where the server's own controllers do, which leave it as it is.
+struct writer {
+  std::string manager;
+  std::string subresource;
+};
+
 struct create_options {
   bool dry_run = false;
+  std::optional<writer> by = {};
 };
 
 struct update_options {
   bool dry_run = false;
   bool allow_unconditional = true;  ///< false: metadata.resourceVersion must be given (custom resources, PUT)
+  std::optional<writer> by = {};
 };
 
 struct remove_options {
@@ -190,7 +198,9 @@ class store {
   result<std::shared_ptr<table>> require_table(kube::resource const& type) const;
   result<object> commit(table& where, event_type what, nlohmann::json value, object const& before);
   result<object> write(std::shared_ptr<table> const& where, object const& before, nlohmann::json next, part which,
-                       bool dry_run);
+                       bool dry_run, std::optional<writer> const& by);
+  /// Writes metadata.managedFields of `next`; `before` null: a new object.
+  void note_writer(table const& where, nlohmann::json const& before, nlohmann::json& next, writer const& by) const;
   std::optional<status_error> check_namespace(table const& where, std::string_view ns, std::string_view name) const;
   void index(table& where, object const& what, bool present);
 

@@ -15,6 +15,8 @@
 
 namespace codeexec::local {
 
+struct schema_node;
+
 /// A column of `kubectl get`: JSONPath and how to print what it finds.
 struct printer_column {
   std::string name;
@@ -85,6 +87,8 @@ class strategy {
   virtual void begin_deletion(nlohmann::json& object) const;
   /// True while something besides metadata.finalizers holds the object (a Namespace's spec.finalizers).
   virtual bool held(nlohmann::json const& object) const;
+  /// What tells the lists that are maps or sets; null for built-in kinds, where their names do.
+  virtual schema_node const* schema() const { return nullptr; }
   /// What happens to dependents where the caller does not say.
   virtual kube::propagation default_propagation() const { return kube::propagation::background; }
 };
