@@ -8,6 +8,7 @@ import functools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -46,11 +47,11 @@ FOREIGN_FLAGS = {
 
 
 def files(*patterns):
-    """The tree's own files, by git where there is a repository, else by walking."""
-    done = subprocess.run(
+    """The tree's own files, by git where there is one and a repository, else by walking."""
+    done = shutil.which("git") and subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True
     )
-    if done.returncode == 0:
+    if done and done.returncode == 0:
         names = done.stdout.splitlines()
     else:
         names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
