@@ -35,12 +35,12 @@ void keep_last_applied(object const& live, json applied, json& merged) {
   merged["metadata"]["annotations"][annotation] = applied.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-/// Who a plain write is noted for: who it says it is, or the first part of its User-Agent.
+/// Who a plain write is noted for: who it says it is, or the first part of its User-Agent, or "unknown".
 writer writer_of(target const& t, server_request const& request) {
   writer out{t.options.get("fieldManager"), t.path.subresource};
   if (out.manager.empty()) {
     std::string const agent(request.header("user-agent"));
-    out.manager = agent.substr(0, std::min<std::size_t>(agent.find('/'), 128));
+    out.manager = agent.empty() ? "unknown" : agent.substr(0, std::min<std::size_t>(agent.find('/'), 128));
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "codeexec/yaml_reader/yaml_reader.hpp"
 #include "live_cluster.hpp"
 #include "transcript.hpp"
 
@@ -121,8 +122,17 @@ class replay {
       auto const more = names.compare(value, last_header(got, key), "headers." + key);
       out.insert(out.end(), more.begin(), more.end());
     }
-    json const wanted = one.response.contains("body") ? one.response.at("body") : json();
-    json const document = got.json();
+    json wanted = one.response.contains("body") ? one.response.at("body") : json();
+    json document = got.json();
+    if (wanted.is_string() && last_header(got, "Content-Type") == "application/yaml") {
+      // Two writers of YAML may indent and quote differently and say the same.
+      auto recorded = yaml::read_documents(wanted.get<std::string>());
+      auto today = yaml::read_documents(got.body);
+      if (recorded.has_value() && today.has_value()) {
+        wanted = json(std::move(recorded).value());
+        document = json(std::move(today).value());
+      }
+    }
     json const body = got.body.empty()                                ? json()
                       : wanted.is_string() || document.is_discarded() ? json(got.body)
                                                                       : document;
