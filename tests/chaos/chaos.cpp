@@ -369,6 +369,7 @@ class chaos {
                                       call{"get", "jobs", false},
                                       call{"delete", "jobs", false},
                                       call{"list", "pods", false},
+                                      call{"patch", "pods", false},
                                       call{"list", "jobs", false},
                                       call{"list", "codeexecutions", false},
                                       call{"watch", "pods", true},

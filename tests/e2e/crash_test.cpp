@@ -123,6 +123,33 @@ TEST(crash, an_operator_that_was_away_finds_every_result) {
   EXPECT_EQ(status["stdout"].get<std::string>().size(), 10001u);
 }
 
+TEST(crash, what_a_cancelled_code_wrote_is_kept_though_the_operator_died_before_it_was_stored) {
+  machine here;
+  workspace space(here.api());
+  ASSERT_TRUE(space.create("stopped", python("import signal, sys, time\n"
+                                             "def stop(*_):\n  time.sleep(1)\n  print('end')\n  sys.exit(0)\n"
+                                             "signal.signal(signal.SIGTERM, stop)\n"
+                                             "print('x' * 10000, flush=True)\nwhile True: time.sleep(1)\n")));
+  space.wait_running("stopped");
+  ASSERT_TRUE(space.merge_patch(kube::code_executions, "stopped", {{"spec", {{"cancel", true}}}}));
+  auto const told_to_end = [&] {
+    for (auto const& pod : space.list(kube::pods)) {
+      if (pod["spec"].contains("activeDeadlineSeconds")) return true;
+    }
+    return false;
+  };
+  for (auto const until = steady_clock::now() + 10s; !told_to_end() && steady_clock::now() < until;)
+    std::this_thread::sleep_for(5ms);
+  here.kill_operator();
+  ASSERT_TRUE(told_to_end());
+  std::this_thread::sleep_for(3s);  // the code ends meanwhile
+  here.start_operator();
+  auto const status = space.wait_final("stopped")["status"];
+  EXPECT_EQ(status["reason"], "Cancelled") << status.dump(2);
+  EXPECT_EQ(status["stdout"], std::string(10000, 'x') + "\nend\n");
+  EXPECT_EQ(space.wait_no_leftovers(), std::vector<std::string>());
+}
+
 TEST(crash, a_deletion_while_the_operator_is_away_is_finished_when_it_is_back) {
   machine here;
   workspace space(here.api());

@@ -13,6 +13,15 @@
 namespace codeexec::fuzz {
 namespace {
 
+/// YAML 1.2, 7.4.2: a key without "?" before it ends within 1024 characters.
+bool has_long_key(json const& value) {
+  if (!value.is_structured()) return false;
+  for (auto const& [key, inner] : value.items()) {
+    if ((value.is_object() && json(key).dump().size() > 1000) || has_long_key(inner)) return true;
+  }
+  return false;
+}
+
 using nlohmann::json;
 
 void check(std::string_view input) {
@@ -41,7 +50,8 @@ void check(std::string_view input) {
     hold(again.has_value(), "what we write can be read");
     hold(*again == document, "what we write reads back as the same");
     auto const from_json = yaml::read_documents(document.dump(-1, ' ', true));
-    hold(from_json.has_value() || as_json != document.dump(-1, ' ', true), "JSON in ASCII is YAML");
+    bool const ascii = as_json == document.dump(-1, ' ', true);
+    hold(from_json.has_value() || !ascii || has_long_key(document), "JSON in ASCII is YAML");
   }
   hold(written <= 64U * 1024 * 1024, "aliases do not make gigabytes of a few lines");
 }

@@ -253,6 +253,9 @@ kube::result<std::string> cluster::patch(std::string const& plural, std::string 
     }
   } else {
     auto const metadata = patch.value("metadata", json::object());
+    if (metadata.contains("uid") && metadata["uid"] != changed["metadata"]["uid"]) {
+      return refuse(409, "Conflict", "Precondition failed: UID in precondition");
+    }
     if (metadata.contains("resourceVersion") && metadata["resourceVersion"] != changed["metadata"]["resourceVersion"]) {
       return refuse(
           409, "Conflict",
@@ -282,8 +285,15 @@ kube::result<std::string> cluster::patch(std::string const& plural, std::string 
     changed["metadata"]["generation"] = before["metadata"]["generation"].get<int>() + 1;
   }
   if (plural == "codeexecutions") witness_.execution_changed(&before, changed);
+  bool const to_be_ended =
+      plural == "pods" && changed["spec"].contains("activeDeadlineSeconds") && changed["spec"] != before["spec"];
+  auto const uid = changed["metadata"]["uid"].get<std::string>();
   objects_[key] = std::move(changed);
   commit(key);
+  if (to_be_ended) {
+    trace("    pod told to end");
+    time_.after(soon(5ms, 200ms), [this, s = sandboxes_.at(uid)] { stop(s); });
+  }
   auto answer = objects_[key].dump();
   if (is_deleting(objects_[key]) && !has_finalizers(objects_[key])) erase(key);
   return answer;
@@ -762,7 +772,11 @@ void cluster::start(sandbox_ref const& s) {
 
 /// The pod is to go.
 void cluster::stop(sandbox_ref const& s) {
-  if (s->stopping || (node_lost_ && s->bound)) return;
+  if (node_lost_ && s->bound) return;
+  if (s->stopping) {
+    if (s->done) clear_away(s);  // ended before by its deadline, and now deleted
+    return;
+  }
   s->stopping = true;
   if (!s->bound) {
     // No kubelet has a say.

@@ -119,7 +119,11 @@ void witness::judge(truth const& t, json const& status) {
     if (!t.cancel_asked) wrong("nobody cancelled it");
     bool const says_before = message.find("before") != std::string::npos;
     if (says_before && t.runs > 0 && !unseen) wrong("the code had been started");
-    bool const admits_loss = (may_lose_a_stopped_run || may_miss_a_run) && message.find("is lost") != std::string::npos;
+    // Only where nobody had seen that it ran.
+    bool const admits_loss = (may_lose_a_stopped_run || may_miss_a_run) &&
+                             message.find("is lost") != std::string::npos &&
+                             (message.find("not seen to start") != std::string::npos ||
+                              message.find("restarted meanwhile") != std::string::npos);
     if (t.runs > 0 && unharmed && t.reported && !whole && !admits_loss) wrong("output is missing");
   }
   bool const admits = message.find("and was stopped") != std::string::npos;

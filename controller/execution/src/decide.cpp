@@ -537,7 +537,21 @@ class decider {
     }
     // Whoever follows the log gets what was written so far, and the runner's report.
     if (running() && o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
+    // A Pod that is deleted takes its output along, and this process may die before it has stored that.
+    if (pod_can_be_ended()) {
+      if (!o_.known.pod_ended) act(end_pod{o_.pod->metadata.name, o_.pod->metadata.uid});
+      look_again_at(o_.known.pod_ended.value_or(now_) + pod_grace_period(with_) + stop_patience);
+      return;
+    }
     stop_pod();
+  }
+
+  /// The node is there to do it, and nobody has the Pod deleted already.
+  bool pod_can_be_ended() const {
+    if (!running() || o_.pod_gone || o_.pod->metadata.being_deleted()) return false;
+    if (!job_there() || o_.job->metadata.being_deleted() || o_.known.job_deleted || o_.known.pod_end_refused)
+      return false;
+    return !o_.known.pod_ended || !elapsed(*o_.known.pod_ended, pod_grace_period(with_) + stop_patience);
   }
 
   // --- waiting for the code to start -------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 #include "codeexec/local/builtin_types.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "codeexec/api/quantity.hpp"
 #include "codeexec/base/text.hpp"
@@ -161,8 +163,12 @@ class pod_strategy : public strategy {
     }
   }
   field_errors validate_update(json const& next, json const& current, part which) const override {
-    if (which != part::object || changeable_apart(next) == changeable_apart(current)) {
+    if (which != part::object) {
       return {};
+    }
+    if (changeable_apart(next) == changeable_apart(current)) {
+      return changed_deadline(at_path(next, "spec.activeDeadlineSeconds"),
+                              at_path(current, "spec.activeDeadlineSeconds"));
     }
     return {field_error::forbidden(
         "spec",
@@ -197,6 +203,23 @@ class pod_strategy : public strategy {
     object const found = name.empty() ? object() : objects_.get(kube::runtime_classes, {}, name);
     static object const none{json{{"metadata", json::object()}}};
     return found ? found : none;
+  }
+  /// It may be set, and brought nearer.
+  static field_errors changed_deadline(json const& next, json const& current) {
+    std::string const field = "spec.activeDeadlineSeconds";
+    if (next == current) {
+      return {};
+    }
+    if (next.is_null()) {
+      return {field_error::invalid(field, next, "must not update from a positive integer to nil value")};
+    }
+    if (!next.is_number_integer() || next < 1 || next > std::numeric_limits<std::int32_t>::max()) {
+      return {field_error::invalid(field, next, "must be between 1 and 2147483647, inclusive")};
+    }
+    if (!current.is_null() && next > current) {
+      return {field_error::invalid(field, next, "must be less than or equal to previous value")};
+    }
+    return {};
   }
   static json changeable_apart(json const& pod) {
     json spec = at_path(pod, "spec");

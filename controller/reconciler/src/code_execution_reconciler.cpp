@@ -421,6 +421,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
     auto doing = read_job_events(r);
     co_return co_await std::move(doing);
   }
+  if (auto* const a = std::get_if<execution::end_pod>(&what)) {
+    auto doing = end_pod(r, a->pod, a->uid);
+    co_return co_await std::move(doing);
+  }
   if (auto* const a = std::get_if<execution::delete_job>(&what)) {
     auto doing = delete_job(r, a->uid);
     co_return co_await std::move(doing);
@@ -736,6 +740,26 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::read_job_
     newest = seen;
     r->known.pod_refusal = event->message;
   }
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::end_pod(record_ptr r, std::string pod,
+                                                                               std::string uid) {
+  // The shortest there is. The node counts from when it took the Pod, which is longer ago; the uid is a precondition.
+  json const patch = {{"metadata", {{"uid", uid}}}, {"spec", {{"activeDeadlineSeconds", 1}}}};
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_patch(kube::pods, r->key.ns, pod, kube::patch_type::merge, dump(patch), api::field_manager);
+  auto sending = send(*r, std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer && !answer.error().is_not_found()) {
+    auto const& e = answer.error();
+    if (e.is_retryable() || e.is_conflict() || e.is_cancelled()) co_return outcome::retry(e);
+    base::log::warn("the pod cannot be told to end, its Job is deleted instead", about(*r),
+                    {base::log::kv("error", e.describe_for_log())});
+    r->known.pod_end_refused = true;
+    co_return std::nullopt;
+  }
+  r->known.pod_ended = clock_.wall_now();
   co_return std::nullopt;
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "codeexec/yaml_reader/yaml_reader.hpp"
+
 #include "live_cluster.hpp"
 #include "transcript.hpp"
 

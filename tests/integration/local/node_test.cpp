@@ -140,6 +140,42 @@ TEST_F(node_outcome, a_deadline_stops_the_pod_with_term_then_kill) {
   EXPECT_THAT(c.event_messages("Killing"), ElementsAre("Stopping container code"));
 }
 
+TEST_F(node_outcome, a_pods_own_deadline_ends_it_and_leaves_it_to_be_read) {
+  c.create(c.job("late", {"python3", "-c",
+                          "import signal,time,sys\ndef stop(*a):\n  print('told', flush=True)\n  sys.exit(7)\n"
+                          "signal.signal(15, stop)\nprint('up', flush=True)\ntime.sleep(60)"}));
+  ASSERT_TRUE(c.until([&] {
+    auto const pod = c.pod_of("late");
+    return cluster::state_of(pod).contains("running") && c.log(pod) == "up\n";
+  }));
+  auto const name = c.pod_of("late")["metadata"]["name"].get<std::string>();
+  ASSERT_TRUE(c.objects.mutate(kube::pods, "default", name, part::object, [](json& pod) {
+    pod["spec"]["activeDeadlineSeconds"] = 1;
+    return true;
+  }));
+  ASSERT_TRUE(c.until([&] { return c.finished("late"); }));
+  auto const pod = c.pod_of("late");
+  ASSERT_FALSE(pod.is_null());
+  EXPECT_EQ(pod["status"]["phase"], "Failed");
+  EXPECT_EQ(pod["status"]["reason"], "DeadlineExceeded");
+  EXPECT_EQ(pod["status"]["message"], "Pod was active on the node longer than the specified deadline");
+  EXPECT_EQ(cluster::state_of(pod)["terminated"]["exitCode"], 7);
+  EXPECT_EQ(c.log(pod), "up\ntold\n");
+  EXPECT_EQ(cluster::condition(c.job_now("late"), "Failed")["reason"], "BackoffLimitExceeded");
+}
+
+TEST_F(node_outcome, a_pods_own_deadline_ends_one_that_never_started) {
+  json pod{{"activeDeadlineSeconds", 1}};
+  pod["volumes"] = json::array({json{{"name", "cm"}, {"configMap", {{"name", "never"}}}}});
+  pod["container"] = json{{"volumeMounts", json::array({json{{"name", "cm"}, {"mountPath", "/cm"}}})}};
+  c.create(c.job("never", {"true"}, pod));
+  ASSERT_TRUE(c.until([&] { return c.finished("never"); }));
+  EXPECT_EQ(c.pod_of("never")["status"]["phase"], "Failed");
+  EXPECT_EQ(c.pod_of("never")["status"]["reason"], "DeadlineExceeded");
+  EXPECT_THAT(c.event_messages("DeadlineExceeded"),
+              ElementsAre("Pod was active on the node longer than the specified deadline"));
+}
+
 TEST_F(node_outcome, a_program_that_hears_sigterm_ends_before_the_grace_is_over) {
   c.create(c.job("polite", {"python3", "-c",
                             "import signal,time,sys\nsignal.signal(15, lambda *a: sys.exit(7))\n"

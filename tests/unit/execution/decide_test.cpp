@@ -418,16 +418,54 @@ TEST(Running, CancelStopsTheCodeAndWaitsForWhatItWrote) {
   s.with_pod(running_pod());
   s.seen.log.state = log_state::progress::following;
   auto const p = s.decide();
-  ASSERT_NE(find_action<delete_job>(p), nullptr);
-  EXPECT_EQ(find_action<delete_job>(p)->uid, "job-uid");
+  ASSERT_NE(find_action<end_pod>(p), nullptr);
+  EXPECT_EQ(find_action<end_pod>(p)->uid, s.seen.pod->metadata.uid);
+  EXPECT_EQ(find_action<delete_job>(p), nullptr) << "the pod would take its output along";
   EXPECT_FALSE(p.status);
-  // The Job is gone, the runner's report comes.
-  s.seen.job_gone = true;
-  s.seen.known.job_deleted = s.now;
+  s.seen.known.pod_ended = s.now;
+  EXPECT_TRUE(s.decide().actions.empty()) << "once is enough";
+  // The runner's report comes.
   s.log("stdout F so far\nresult F " + result_json(R"("end":"terminated","signal":15,"stdoutBytes":7)") + "\n");
   auto const end = s.decide();
   EXPECT_EQ(reason_of(end), "Cancelled");
   EXPECT_EQ(end.status->stdout_, "so far\n");
+}
+
+TEST(Running, WhoeverTakesOverFindsTheOutputOfACancelledPod) {
+  auto e = make_execution();
+  e.spec.cancel = true;
+  scene s(e);
+  s.with_pod(ended_pod(
+      result_json(R"("end":"terminated","signal":15,"stdoutBytes":3,"stderrBytes":0,"stdout":"hi\n","stderr":"")"),
+      "Error", 143));
+  auto const p = s.decide();
+  EXPECT_EQ(reason_of(p), "Cancelled");
+  EXPECT_EQ(p.status->stdout_, "hi\n");
+  EXPECT_EQ(find_action<delete_job>(p), nullptr) << "first the result, then the Job";
+}
+
+TEST(Running, ACancelledPodThatCannotBeEndedIsDeleted) {
+  auto e = make_execution();
+  e.spec.cancel = true;
+  {
+    scene s(e);
+    s.with_pod(running_pod());
+    s.seen.known.pod_end_refused = true;
+    auto const p = s.decide();
+    EXPECT_EQ(find_action<end_pod>(p), nullptr);
+    EXPECT_NE(find_action<delete_job>(p), nullptr);
+  }
+  {
+    scene s(e);
+    s.with_pod(running_pod());
+    s.seen.log.state = log_state::progress::following;
+    s.seen.known.pod_ended = s.now;
+    auto const waits = s.decide();
+    ASSERT_TRUE(waits.requeue_after);
+    EXPECT_TRUE(waits.actions.empty());
+    auto const p = s.decide_after(std::chrono::duration_cast<std::chrono::seconds>(*waits.requeue_after) + 1s);
+    EXPECT_NE(find_action<delete_job>(p), nullptr) << "its node does not answer";
+  }
 }
 
 TEST(Running, ACodeThatEndedByItselfBeforeTheCancelHasItsOwnResult) {

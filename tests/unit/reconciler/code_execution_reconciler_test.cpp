@@ -490,12 +490,31 @@ TEST(Reconciler, CancelStopsARunningCodeAndKeepsItsOutput) {
   cluster.execution()["spec"]["cancel"] = true;
   cluster.touch(cluster.execution());
   op.settle();
-  EXPECT_FALSE(cluster.has("jobs"));
+  EXPECT_EQ((*cluster.first("pods"))["spec"]["activeDeadlineSeconds"], 1);
+  EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
   cluster.open_logs.at(0)->push("stdout F so far\nresult F {\"v\":1,\"token\":\"" + token +
                                 "\",\"end\":\"terminated\",\"signal\":15,\"stdoutBytes\":7,\"stderrBytes\":0}\n");
   op.settle();
   EXPECT_EQ(cluster.status()["reason"], "Cancelled");
   EXPECT_EQ(cluster.status()["stdout"], "so far\n");
+  EXPECT_FALSE(cluster.has("jobs"));
+}
+
+TEST(Reconciler, ACancelWithoutTheRightToEndThePodDeletesTheJob) {
+  mini_cluster cluster;
+  cluster.fault_at = [](std::size_t, kube::request const& r) {
+    bool const of_pod = r.method == kube::verb::patch && r.target.find("/pods/") != std::string::npos;
+    return of_pod ? mini_cluster::fault::forbidden : mini_cluster::fault::none;
+  };
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  op.settle();
+  EXPECT_FALSE(cluster.has("jobs"));
 }
 
 // --- nothing lost

@@ -47,8 +47,9 @@ class mini_cluster {
  public:
   enum class fault {
     none,
-    refused,  ///< the request did not arrive
-    lost,     ///< it was done, and the answer did not arrive
+    refused,    ///< the request did not arrive
+    lost,       ///< it was done, and the answer did not arrive
+    forbidden,  ///< the right for it is missing
   };
 
   mini_cluster() : client(io.get_executor()) {
@@ -56,6 +57,7 @@ class mini_cluster {
       calls.push_back(name_of(r));
       auto const what = fault_at ? fault_at(calls.size() - 1, r) : fault::none;
       if (what == fault::refused) return kube::error(kube::error_kind::connect, "scripted");
+      if (what == fault::forbidden) return status_error(403, "Forbidden", "it may not");
       auto answer = serve(r);
       clock.advance(3ms);
       if (what == fault::lost) return kube::error(kube::error_kind::connection, "scripted");

@@ -70,7 +70,7 @@ TEST(Rights, NeitherWatchNorChangeConfigMapsNorMakePods) {
     return verbs;
   };
   EXPECT_THAT(verbs_on("configmaps"), ::testing::UnorderedElementsAre("get", "create", "list", "delete"));
-  EXPECT_THAT(verbs_on("pods"), ::testing::UnorderedElementsAre("list", "watch", "delete"));
+  EXPECT_THAT(verbs_on("pods"), ::testing::UnorderedElementsAre("list", "watch", "patch", "delete"));
   EXPECT_THAT(verbs_on("networkpolicies"),
               ::testing::UnorderedElementsAre("get", "create", "update", "list", "delete"));
 }

@@ -90,7 +90,7 @@ struct kubelet::unit {
 
 struct kubelet::pod_entry {
   explicit pod_entry(boost::asio::any_io_executor const& executor)
-      : retry_timer(executor), grace_timer(executor), token_timer(executor) {}
+      : retry_timer(executor), grace_timer(executor), deadline_timer(executor), token_timer(executor) {}
 
   object pod;
   fs::path folder;
@@ -98,6 +98,7 @@ struct kubelet::pod_entry {
   std::vector<std::unique_ptr<unit>> units;
   boost::asio::steady_timer retry_timer;
   boost::asio::steady_timer grace_timer;
+  boost::asio::steady_timer deadline_timer;
   boost::asio::steady_timer token_timer;
   // Of a Pod with a program of the machine's own:
   std::shared_ptr<pod_network> network;  ///< null: none, or the host's
@@ -211,7 +212,7 @@ void kubelet::sync(record_ptr const& pod) {
     terminate(pod);
     return;
   }
-  if (pod->facts.settled || !prepare_volumes(*pod)) {
+  if (pod->facts.settled || past_its_deadline(pod) || !prepare_volumes(*pod)) {
     return;
   }
   for (std::size_t i = 0; i < pod->units.size(); ++i) {
@@ -224,6 +225,7 @@ void kubelet::let_go(pod_entry& record) {
   record.gone = true;
   record.retry_timer.cancel();
   record.grace_timer.cancel();
+  record.deadline_timer.cancel();
   record.token_timer.cancel();
   for (auto const& one : record.units) {
     one->rest();
@@ -1000,7 +1002,7 @@ void kubelet::exited(record_ptr const& pod, std::size_t index, container_exit ho
     record->units[index]->running.reset();
     std::error_code ignored;
     fs::remove_all(record->folder / std::to_string(index), ignored);
-    if (restarts_always(*record->pod) && !record->pod.being_deleted()) {
+    if (restarts_always(*record->pod) && !record->pod.being_deleted() && !record->facts.expired) {
       plan_restart(record, index);
     } else {
       settle(record);
@@ -1030,7 +1032,8 @@ std::string kubelet::termination_message(pod_entry const& pod, std::size_t index
 /// Once nothing of the Pod runs any more: its folders go, its phase says how it ended.
 void kubelet::settle(record_ptr const& pod) {
   auto const ended = [](container_facts const& facts) { return facts.now == container_facts::state::terminated; };
-  if (pod->any_running() || !std::all_of(pod->facts.containers.begin(), pod->facts.containers.end(), ended)) {
+  bool const all_ended = std::all_of(pod->facts.containers.begin(), pod->facts.containers.end(), ended);
+  if (pod->any_running() || (!all_ended && !pod->facts.expired)) {
     if (pod->pod.being_deleted()) {
       terminate(pod);
     }
@@ -1046,42 +1049,76 @@ void kubelet::settle(record_ptr const& pod) {
   }
 }
 
-void kubelet::terminate(record_ptr const& pod) {
-  auto const& seconds = at_path(*pod->pod, "metadata.deletionGracePeriodSeconds");
-  auto const grace = seconds.is_number_integer() ? seconds.get<std::int64_t>() : 0;
-  if (pod->any_running()) {
-    if (pod->grace && *pod->grace <= grace) {
-      return;
-    }
-    bool const first = !pod->grace;
-    pod->grace = grace;
-    if (first) {
-      write_status(*pod);
-    }
-    for (std::size_t i = 0; i < pod->units.size(); ++i) {
-      auto& one = *pod->units[i];
-      if (one.running == nullptr || pod->facts.containers[i].now == container_facts::state::terminated) {
-        continue;
-      }
-      if (first) {
-        event(*pod, event_kind::normal, "Killing", "Stopping container " + one.name, one.name);
-      }
-      // A container that has not begun cannot hear a signal.
-      bool const begun = pod->facts.containers[i].now == container_facts::state::running;
-      one.running->signal(begun && grace > 0 ? SIGTERM : SIGKILL);
-    }
-    pod->grace_timer.expires_after(std::chrono::seconds(grace));
-    pod->grace_timer.async_wait([weak = std::weak_ptr(pod)](boost::system::error_code error) {
+bool kubelet::past_its_deadline(record_ptr const& pod) {
+  auto const seconds = integer_at(*pod->pod, "spec.activeDeadlineSeconds");
+  if (pod->facts.expired || !seconds) {
+    return pod->facts.expired;
+  }
+  auto const now = store_.clock().wall_now();
+  auto const due = pod->facts.start_time.value_or(now) + std::chrono::seconds(*seconds);
+  if (now < due) {
+    pod->deadline_timer.expires_after(due - now);
+    pod->deadline_timer.async_wait([this, weak = std::weak_ptr(pod)](boost::system::error_code error) {
       auto const record = weak.lock();
-      if (error || record == nullptr || record->gone) {
-        return;
-      }
-      for (auto const& one : record->units) {
-        if (one->running != nullptr) {
-          one->running->signal(SIGKILL);
-        }
+      if (!error && record != nullptr) {
+        sync(record);
       }
     });
+    return false;
+  }
+  pod->facts.expired = true;
+  pod->retry_timer.cancel();
+  event(*pod, event_kind::normal, "DeadlineExceeded", past_deadline);
+  for (auto const& one : pod->units) {
+    one->rest();
+  }
+  if (pod->any_running()) {
+    stop_containers(pod, integer_at(*pod->pod, "spec.terminationGracePeriodSeconds").value_or(30));
+  } else {
+    settle(pod);
+  }
+  return true;
+}
+
+void kubelet::stop_containers(record_ptr const& pod, std::int64_t grace) {
+  if (pod->grace && *pod->grace <= grace) {
+    return;
+  }
+  bool const first = !pod->grace;
+  pod->grace = grace;
+  if (first) {
+    write_status(*pod);
+  }
+  for (std::size_t i = 0; i < pod->units.size(); ++i) {
+    auto& one = *pod->units[i];
+    if (one.running == nullptr || pod->facts.containers[i].now == container_facts::state::terminated) {
+      continue;
+    }
+    if (first) {
+      event(*pod, event_kind::normal, "Killing", "Stopping container " + one.name, one.name);
+    }
+    // A container that has not begun cannot hear a signal.
+    bool const begun = pod->facts.containers[i].now == container_facts::state::running;
+    one.running->signal(begun && grace > 0 ? SIGTERM : SIGKILL);
+  }
+  pod->grace_timer.expires_after(std::chrono::seconds(grace));
+  pod->grace_timer.async_wait([weak = std::weak_ptr(pod)](boost::system::error_code error) {
+    auto const record = weak.lock();
+    if (error || record == nullptr || record->gone) {
+      return;
+    }
+    for (auto const& one : record->units) {
+      if (one->running != nullptr) {
+        one->running->signal(SIGKILL);
+      }
+    }
+  });
+}
+
+void kubelet::terminate(record_ptr const& pod) {
+  auto const& seconds = at_path(*pod->pod, "metadata.deletionGracePeriodSeconds");
+  if (pod->any_running()) {
+    stop_containers(pod, seconds.is_number_integer() ? seconds.get<std::int64_t>() : 0);
     return;
   }
   if (pod->removed) {

@@ -82,6 +82,10 @@ class kubelet {
   void probed(record_ptr const& pod, std::size_t index, std::string const& kind, bool good);
   base::result<boost::asio::ip::tcp::socket> open_socket(pod_entry const& pod);
   void terminate(record_ptr const& pod);
+  /// Ends the Pod once its spec.activeDeadlineSeconds have passed: true from then on.
+  bool past_its_deadline(record_ptr const& pod);
+  /// SIGTERM, and SIGKILL once `grace` seconds have passed; a shorter one takes the place of a longer.
+  void stop_containers(record_ptr const& pod, std::int64_t grace);
   void retry(record_ptr const& pod, std::chrono::milliseconds after);
   void write_status(pod_entry const& pod);
   void event(pod_entry const& pod, event_kind kind, std::string_view reason, std::string const& message,

@@ -111,6 +111,9 @@ std::string pod_phase(pod_facts const& facts) {
   using state = container_facts::state;
   auto const all = [&](auto const& is) { return std::all_of(facts.containers.begin(), facts.containers.end(), is); };
   bool const ended = all([](auto const& c) { return c.now == state::terminated; });
+  if (facts.expired && facts.settled) {
+    return "Failed";
+  }
   if (ended && facts.settled) {
     return all([](auto const& c) { return c.exit_code == 0; }) ? "Succeeded" : "Failed";
   }
@@ -130,6 +133,10 @@ json compute_pod_status(json const& pod, pod_facts const& facts, base::wall_time
     out["observedGeneration"] = generation;
   }
   out["phase"] = pod_phase(facts);
+  if (facts.expired && facts.settled) {
+    out["reason"] = "DeadlineExceeded";
+    out["message"] = past_deadline;
+  }
 
   std::string unready;
   bool ended = true;

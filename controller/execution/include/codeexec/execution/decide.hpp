@@ -76,6 +76,8 @@ struct memory {
   std::optional<base::wall_time> job_created;
   bool input_ready = false;                    ///< the input ConfigMap was made, or found to be ours
   std::optional<base::wall_time> job_deleted;  ///< when this process asked for it
+  std::optional<base::wall_time> pod_ended;    ///< when this process had the node told to end the Pod
+  bool pod_end_refused = false;                ///< it may not, or the server does not do it
   std::optional<refusal> refused;              ///< of the Job's or the ConfigMap's creation
   std::string pod_refusal;                     ///< why the Job controller cannot make the pod: its Event's sentence
   std::optional<base::wall_time> events_read;
@@ -143,6 +145,12 @@ struct follow_log {
 struct read_log {
   std::string pod;
 };
+/// Lets the node end this very Pod (spec.activeDeadlineSeconds) as its deletion would, with SIGTERM and its grace
+/// period. But the Pod stays with its log and its status, for whoever comes to store the result.
+struct end_pod {
+  std::string pod;
+  std::string uid;
+};
 /// Background propagation, this very Job only.
 struct delete_job {
   std::string uid;
@@ -152,8 +160,8 @@ struct remove_finalizer {};
 struct delete_execution {};
 
 using action = std::variant<add_finalizer, ensure_runner, ensure_network, read_code_source, create_job, create_input,
-                            find_job, confirm_unfinished, find_pod, read_job_events, follow_log, read_log, delete_job,
-                            remove_finalizer, delete_execution>;
+                            find_job, confirm_unfinished, find_pod, read_job_events, follow_log, read_log, end_pod,
+                            delete_job, remove_finalizer, delete_execution>;
 
 struct plan {
   std::vector<action> actions;

@@ -33,10 +33,14 @@ struct pod_facts {
   std::string pod_ip;                         ///< empty before the sandbox has one
   std::optional<base::wall_time> start_time;  ///< when the node took it
   bool sandbox_ready = false;                 ///< PodReadyToStartContainers
+  bool expired = false;                       ///< spec.activeDeadlineSeconds have passed
   bool settled =
       false;  ///< everything of it is cleared away: only then may the phase say how it ended, as the kubelet does it
   std::vector<container_facts> containers;  ///< in the order of spec.containers
 };
+
+/// What the kubelet says of a Pod that was ended for its spec.activeDeadlineSeconds.
+constexpr char const* past_deadline = "Pod was active on the node longer than the specified deadline";
 
 /// {"terminated": {...}}, as a status shows it.
 nlohmann::json container_state(container_facts const& facts);
