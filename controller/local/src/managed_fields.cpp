@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "codeexec/local/object.hpp"
 #include "codeexec/local/patch.hpp"
@@ -69,6 +70,23 @@ struct walker {
     return "k:" + key.dump(-1, ' ', false, json::error_handler_t::replace);
   }
 
+  /// How the elements of `list` are told apart. As one value, where they cannot be: one names no key, or two the same.
+  list_shape shape_for(json const& list, schema_node const* node, std::string_view name) const {
+    list_shape shape = shape_of(node, name, builtin);
+    if (shape.what == list_shape::kind::atomic) {
+      return shape;
+    }
+    std::set<std::string> seen;
+    bool const distinct = std::all_of(list.begin(), list.end(), [&](json const& element) {
+      bool const named = shape.what == list_shape::kind::set ||
+                         std::any_of(shape.keys.begin(), shape.keys.end(), [&](std::string const& key) {
+                           return element.is_object() && element.contains(key);
+                         });
+      return named && seen.insert(element_name(element, shape)).second;
+    });
+    return distinct ? shape : list_shape{};
+  }
+
   /// `made`: the writer made the maps themselves too, which a "." tells.
   json fields(json const& value, schema_node const* node, std::string_view name, bool made = false) const {
     if (value.is_object() && (node == nullptr || !node->atomic_map)) {
@@ -82,7 +100,7 @@ struct walker {
       return out;
     }
     if (value.is_array()) {
-      list_shape const shape = shape_of(node, name, builtin);
+      list_shape const shape = shape_for(value, node, name);
       if (shape.what == list_shape::kind::atomic) {
         return json::object();
       }
@@ -117,7 +135,7 @@ struct walker {
     json set_inside = json::object();
     json gone_inside = json::object();
     bool const maps = was.is_object() && is.is_object() && (node == nullptr || !node->atomic_map);
-    list_shape const shape = was.is_array() && is.is_array() ? shape_of(node, name, builtin) : list_shape{};
+    list_shape const shape = was.is_array() && is.is_array() ? shape_for(is, node, name) : list_shape{};
     if (maps) {
       for (auto const& [inner, value] : is.items()) {
         auto const before = was.find(inner);
@@ -187,7 +205,7 @@ struct walker {
       return;
     }
     if (applied.is_array() && live.is_array()) {
-      list_shape const shape = shape_of(node, name, builtin);
+      list_shape const shape = shape_for(applied, node, name);
       if (shape.what != list_shape::kind::atomic) {
         for (json const& element : applied) {
           std::string const wanted = element_name(element, shape);
@@ -222,7 +240,7 @@ struct walker {
       }
       return;
     }
-    list_shape const shape = applied.is_array() ? shape_of(node, name, builtin) : list_shape{};
+    list_shape const shape = applied.is_array() ? shape_for(applied, node, name) : list_shape{};
     if (applied.is_array() && shape.what != list_shape::kind::atomic) {
       for (json const& element : applied) {
         std::string const wanted = element_name(element, shape);

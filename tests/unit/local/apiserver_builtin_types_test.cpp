@@ -152,6 +152,26 @@ TEST_F(builtin_types, a_pods_spec_is_fixed_but_the_scheduler_may_bind_it) {
   EXPECT_TRUE(objects.mutate(kube::pods, "default", "p", part::all, change));
 }
 
+TEST_F(builtin_types, a_pods_deadline_may_be_set_and_brought_nearer) {
+  ASSERT_TRUE(create(kube::pods, pod_text));
+  auto const set = [&](json const& seconds) {
+    return objects.mutate(kube::pods, "default", "p", part::object, [&](json& o) {
+      o["spec"]["activeDeadlineSeconds"] = seconds;
+      if (seconds.is_null()) o["spec"].erase("activeDeadlineSeconds");
+      return true;
+    });
+  };
+  auto const refusal = [&](json const& seconds) {
+    auto const answer = set(seconds);
+    return answer ? std::string() : answer.error().message;
+  };
+  EXPECT_THAT(refusal(0), ::testing::HasSubstr("must be between 1 and 2147483647, inclusive"));
+  EXPECT_EQ(refusal(60), "");
+  EXPECT_EQ(refusal(1), "");
+  EXPECT_THAT(refusal(2), ::testing::HasSubstr("must be less than or equal to previous value"));
+  EXPECT_THAT(refusal(nullptr), ::testing::HasSubstr("must not update from a positive integer to nil value"));
+}
+
 TEST_F(builtin_types, a_bound_pod_is_deleted_with_grace_and_finished_by_the_node) {
   ASSERT_TRUE(create(kube::pods, pod_text));
   ASSERT_TRUE(objects.mutate(kube::pods, "default", "p", part::all, [](json& o) {

@@ -231,6 +231,19 @@ TEST(server_side_apply, the_same_twice_changes_nothing) {
   EXPECT_EQ(*apply_server_side(*first, wanted, nullptr, later), *first);
 }
 
+TEST(server_side_apply, elements_that_nothing_tells_apart_are_one_value) {
+  // Of a built-in kind, whose ports are told apart by containerPort: none has one, or two have the same.
+  for (auto const* ports :
+       {R"([{"key": "y", "v": 3}, {"key": "z"}])", R"([{"containerPort": 80, "v": 3}, {"containerPort": 80}])"}) {
+    json const wanted = {{"metadata", {{"name", "s"}}}, {"spec", {{"ports", json::parse(ports)}}}};
+    json const live = {{"metadata", {{"name", "s"}}}, {"spec", {{"size", 1}}}};
+    auto const once = apply_server_side(live, wanted, nullptr, by("one"));
+    ASSERT_TRUE(once);
+    EXPECT_EQ((*once)["spec"]["ports"], wanted["spec"]["ports"]);
+    EXPECT_EQ(*apply_server_side(*once, wanted, nullptr, by("one")), *once);
+  }
+}
+
 TEST(server_side_apply, a_field_whose_name_holds_dots_changes_hands) {
   auto const wanted = [](char const* value) {
     return json{{"metadata", {{"name", "s"}, {"annotations", {{"example.dev/by", value}}}}}};
