@@ -14,10 +14,10 @@ namespace codeexec::fuzz {
 namespace {
 
 /// YAML 1.2, 7.4.2: a key without "?" before it ends within 1024 characters.
-bool has_long_key(json const& value) {
+bool has_long_key(nlohmann::json const& value) {
   if (!value.is_structured()) return false;
   for (auto const& [key, inner] : value.items()) {
-    if ((value.is_object() && json(key).dump().size() > 1000) || has_long_key(inner)) return true;
+    if ((value.is_object() && nlohmann::json(key).dump().size() > 1000) || has_long_key(inner)) return true;
   }
   return false;
 }
