@@ -30,6 +30,8 @@ using std::chrono::seconds;
 
 /// How long an answer of the server's is believed before the watch has shown it.
 constexpr seconds watch_lag{5};
+/// Between two looks at Events, which only explain: in a flood all pods are late, and asking for each makes them later.
+constexpr std::chrono::milliseconds events_distance{20};
 constexpr char const* by_uid = "execution-uid";
 
 std::string dump(json const& value) {
@@ -715,7 +717,16 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(
 }
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::read_job_events(record_ptr r) {
-  r->known.events_read = clock_.wall_now();
+  auto const now = clock_.wall_now();
+  if (!r->known.events_turn) {
+    r->known.events_turn = std::max(now, next_events_turn_);
+    next_events_turn_ = *r->known.events_turn + events_distance;
+  }
+  if (now < *r->known.events_turn) {
+    co_return outcome::requeue_after(std::chrono::ceil<std::chrono::milliseconds>(*r->known.events_turn - now));
+  }
+  r->known.events_turn.reset();
+  r->known.events_read = now;
   kube::list_options options;
   options.field_selector = "involvedObject.uid=" + r->job->metadata.uid;
   options.limit = 50;

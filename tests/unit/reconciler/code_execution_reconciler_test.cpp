@@ -287,6 +287,31 @@ TEST(Reconciler, AMissingRuntimeClassIsReadFromTheJobsEvents) {
   EXPECT_FALSE(cluster.has("jobs"));
 }
 
+TEST(Reconciler, LooksAtEventsTakeTurnsAndNobodyLooksWhosePodHasCome) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  std::vector<std::string> const names{"a", "b", "c", "d"};
+  for (auto const& name : names) {
+    cluster.apply(name, code());
+    op.settle(name);
+  }
+  auto const looks = [&] { return std::count(cluster.calls.begin(), cluster.calls.end(), "GET events"); };
+  auto const all_pass = [&] {
+    for (auto const& name : names)
+      op.settle(name);
+  };
+  cluster.clock.advance(1200ms);
+  all_pass();
+  EXPECT_EQ(looks(), 1) << "the others have their turns";
+  cluster.clock.advance(20ms);
+  all_pass();
+  EXPECT_EQ(looks(), 2);
+  cluster.run_nodes();
+  cluster.clock.advance(1s);
+  all_pass();
+  EXPECT_EQ(looks(), 2);
+}
+
 TEST(Reconciler, AStatusThatIsTooLargeForTheServerIsWrittenWithLessOutput) {
   mini_cluster cluster;
   cluster.on_status = [](json const& patch) -> std::optional<kube::error> {

@@ -81,6 +81,7 @@ struct memory {
   std::optional<refusal> refused;              ///< of the Job's or the ConfigMap's creation
   std::string pod_refusal;                     ///< why the Job controller cannot make the pod: its Event's sentence
   std::optional<base::wall_time> events_read;
+  std::optional<base::wall_time> events_turn;  ///< of many that ask at once: when this one may
   std::optional<base::wall_time> result_seen;  ///< the result frame came
   std::optional<base::wall_time> end_seen;     ///< the container was seen terminated, or its pod gone
 

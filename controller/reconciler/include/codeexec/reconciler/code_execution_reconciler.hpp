@@ -168,6 +168,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   async::task_group readers_;
   std::unordered_map<runtime::object_key, record_ptr> records_;
   std::size_t log_readers_ = 0;
+  base::wall_time next_events_turn_{};
   counters counters_;
 };
 
