@@ -504,7 +504,8 @@ void cluster::lose_node() {
   trace("    the node is lost");
   node_lost_ = true;
   time_.after(60s, [this] { cut_logs(); });
-  for (auto const& [uid, s] : sandboxes_) {
+  for (auto const& known : sandboxes_) {
+    auto const s = known.second;
     if (s->done || !s->bound) continue;
     witness_.of(s->execution_uid).disasters.insert("node lost");
     // The node lifecycle controller waits for 40 s, the pod tolerates the taint for 300 s. The pod garbage collector
@@ -842,7 +843,7 @@ void cluster::end(sandbox_ref const& s, std::string const& how, int code, std::s
       reader->end();
   });
   auto const ended = base::format_time(time_.wall_now());
-  report(s, soon(200ms, 2s), [this, s, ended](json& pod) {
+  report(s, soon(200ms, 2s), [s, ended](json& pod) {
     pod["status"]["containerStatuses"] = json::array(
         {json{{"name", "code"},
               {"image", "python:3.11-slim"},
