@@ -57,6 +57,30 @@ std::size_t size_of_copy(json const& document, json const& operation) {
   return taken == nullptr ? 0 : taken->dump(-1, ' ', false, json::error_handler_t::replace).size();
 }
 
+/// One operation, with what the library leaves unsaid: where the parent of a path is no object and no list, it asserts
+/// (add) or does nothing (remove). A move is a removal and an addition (RFC 6902, 4.4), each looked at on its own.
+void carry_out(json& document, json const& operation) {
+  std::string const op = string_at(operation, "op");
+  std::string const path = string_at(operation, "path");
+  if (op == "move") {
+    json value = document.at(json::json_pointer(string_at(operation, "from")));
+    carry_out(document, {{"op", "remove"}, {"path", string_at(operation, "from")}});
+    carry_out(document, {{"op", "add"}, {"path", path}, {"value", std::move(value)}});
+    return;
+  }
+  bool const changes_parent = op == "add" || op == "remove" || op == "copy";
+  if (changes_parent && path.find('/') != std::string::npos) {
+    // Throws where there is none.
+    json const& parent = document.at(json::json_pointer(path).parent_pointer());
+    if (!parent.is_structured()) {
+      throw json::other_error::create(502, "the parent is no object and no list", &parent);
+    }
+  }
+  json one = json::array();
+  one.push_back(operation);
+  document.patch_inplace(one);
+}
+
 /// The element of `list` with the same keys, or end.
 json::iterator find_by_keys(json& list, json const& like, std::vector<std::string> const& keys) {
   return std::find_if(list.begin(), list.end(), [&](json const& one) {
@@ -207,9 +231,7 @@ result<json> apply_json_patch(json const& target, json const& patch) {
       if (nests_too_deeply(next, operation) || (copied += size_of_copy(next, operation)) > most_copied) {
         return does_not_apply();
       }
-      json one = json::array();
-      one.push_back(operation);
-      next.patch_inplace(one);
+      carry_out(next, operation);
     }
     return result<json>(boost::system::in_place_value, std::move(next));
   } catch (json::exception const&) {

@@ -205,6 +205,23 @@ apply_request by(std::string manager, bool force = false) {
   return out;
 }
 
+TEST(json_patch, whose_path_goes_through_a_scalar_does_not_apply) {
+  json const target = json::parse(R"({"spec": {"size": 1, "items": [[1], 2]}})");
+  for (char const* operation :
+       {R"([{"op": "add", "path": "/spec/size/x", "value": 1}])", R"([{"op": "remove", "path": "/spec/size/x"}])",
+        R"([{"op": "copy", "from": "/spec", "path": "/spec/size/x"}])",
+        R"([{"op": "move", "from": "/spec/items", "path": "/spec/size/x"}])",
+        // What follows takes the place of what is moved.
+        R"([{"op": "move", "from": "/spec/items/0", "path": "/spec/items/0/x"}])"}) {
+    auto const made = apply_json_patch(target, json::parse(operation));
+    ASSERT_FALSE(made) << operation;
+    EXPECT_EQ(made.error().code, 422) << operation;
+  }
+  EXPECT_EQ(
+      (*apply_json_patch(target, json::parse(R"([{"op": "move", "from": "/spec/size", "path": "/size"}])")))["size"],
+      1);
+}
+
 TEST(server_side_apply, two_managers_share_and_contend) {
   json const one = {{"metadata", {{"name", "s"}}}, {"spec", {{"size", 3}, {"color", "green"}}}};
   json const two = {{"metadata", {{"name", "s"}}}, {"spec", {{"size", 3}, {"color", "blue"}}}};
