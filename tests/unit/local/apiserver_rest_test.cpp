@@ -326,8 +326,8 @@ TEST(managed_fields, a_list_with_a_key_is_owned_by_element_and_a_subresource_has
   json const ready = {{"type", "Ready"}, {"status", "True"}};
   json const done = {{"type", "Done"}, {"status", "False"}};
   auto const made = written(nullptr, sized(3, "green"), writes("one"));
-  auto const first = written(made, with({ready}), writes("one", "status"));
-  auto const second = written(first, with({ready, done}), writes("two", "status"));
+  auto const first = written(made, with(json::array({ready})), writes("one", "status"));
+  auto const second = written(first, with(json::array({ready, done})), writes("two", "status"));
   auto const& entries = second["metadata"]["managedFields"];
   ASSERT_EQ(entries.size(), 3u) << entries.dump(1);
   EXPECT_EQ(entries[1]["subresource"], "status");
