@@ -531,10 +531,6 @@ class decider {
   bool startup_over() const { return elapsed(o_.known.accepted, o_.resolved->startup_timeout); }
 
   void stop_for_cancel() {
-    if (!code_may_have_run()) {
-      stop_pod();
-      return;
-    }
     // Whoever follows the log gets what was written so far, and the runner's report.
     if (running() && o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
     // A Pod that is deleted takes its output along, and this process may die before it has stored that.
@@ -546,9 +542,11 @@ class decider {
     stop_pod();
   }
 
-  /// The node is there to do it, and nobody has the Pod deleted already.
+  /// There is a node to do it, and nobody has the Pod deleted already. Whether the code runs makes no difference: it
+  /// may have started, and no watch has shown it yet.
   bool pod_can_be_ended() const {
-    if (!running() || o_.pod_gone || o_.pod->metadata.being_deleted()) return false;
+    if (!o_.pod || o_.pod_gone || o_.pod->metadata.being_deleted() || terminated() != nullptr) return false;
+    if (o_.pod->spec.nodeName.empty()) return false;
     if (!job_there() || o_.job->metadata.being_deleted() || o_.known.job_deleted || o_.known.pod_end_refused)
       return false;
     return !o_.known.pod_ended || !elapsed(*o_.known.pod_ended, pod_grace_period(with_) + stop_patience);

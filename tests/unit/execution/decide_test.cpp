@@ -404,6 +404,26 @@ TEST(GivenUp, CancelWaitsUntilTheCodeCannotStart) {
   s.seen.known.input_ready = true;
   s.seen.object.spec.cancel = true;
   auto p = s.decide();
+  EXPECT_NE(find_action<end_pod>(p), nullptr) << "it may have started, and no watch has shown it";
+  EXPECT_EQ(find_action<delete_job>(p), nullptr);
+  EXPECT_FALSE(p.status);
+  s.seen.known.pod_ended = s.now;
+  EXPECT_FALSE(s.decide().status);
+  auto ended = waiting_pod("ContainerCreating");
+  ended.status.phase = "Failed";
+  ended.status.reason = "DeadlineExceeded";
+  s.with_pod(ended);
+  EXPECT_EQ(reason_of(s.decide()), "Cancelled");
+}
+
+TEST(GivenUp, CancelDeletesThePodThatNoNodeHas) {
+  scene s;
+  auto pod = waiting_pod("ContainerCreating");
+  pod.spec.nodeName.clear();
+  s.with_pod(pod);
+  s.seen.known.input_ready = true;
+  s.seen.object.spec.cancel = true;
+  auto p = s.decide();
   EXPECT_NE(find_action<delete_job>(p), nullptr);
   EXPECT_FALSE(p.status);
   s.seen.job_gone = s.seen.pod_gone = true;
