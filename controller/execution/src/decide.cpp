@@ -37,6 +37,9 @@ constexpr auto source_interval = 2s;
 constexpr auto position_interval = 10s;
 /// Before a refused creation is tried again.
 constexpr auto refusal_interval = 5s;
+/// How long the server may fail to tell a node that it shall end a pod (a webhook that is down, say): then the Job
+/// goes.
+constexpr auto end_patience = 30s;
 /// What the kubelet needs beyond the grace period to report a stopped pod; after that its node is taken for lost.
 constexpr auto stop_patience = 60s;
 
@@ -549,7 +552,8 @@ class decider {
     if (o_.pod->spec.nodeName.empty()) return false;
     if (!job_there() || o_.job->metadata.being_deleted() || o_.known.job_deleted || o_.known.pod_end_refused)
       return false;
-    return !o_.known.pod_ended || !elapsed(*o_.known.pod_ended, pod_grace_period(with_) + stop_patience);
+    if (!o_.known.pod_ended) return !o_.known.pod_end_tried || !elapsed(*o_.known.pod_end_tried, end_patience);
+    return !elapsed(*o_.known.pod_ended, pod_grace_period(with_) + stop_patience);
   }
 
   // --- waiting for the code to start -------------------------------------------------------------------------------

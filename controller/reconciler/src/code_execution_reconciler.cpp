@@ -756,6 +756,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::read_job_
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::end_pod(record_ptr r, std::string pod,
                                                                                std::string uid) {
+  if (!r->known.pod_end_tried) r->known.pod_end_tried = clock_.wall_now();
   // The shortest there is. The node counts from when it took the Pod, which is longer ago; the uid is a precondition.
   json const patch = {{"metadata", {{"uid", uid}}}, {"spec", {{"activeDeadlineSeconds", 1}}}};
   auto const by = base::deadline::after(request_timeout);

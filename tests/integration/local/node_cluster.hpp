@@ -122,6 +122,13 @@ class cluster {
     auto const& all = at_path(pod, "status.containerStatuses");
     return all.is_array() && !all.empty() ? all[0]["state"] : json();
   }
+  /// Runs, and has written this.
+  bool until_it_says(std::string const& job_name, std::string const& text) {
+    return until([&] {
+      auto const pod = pod_of(job_name);
+      return state_of(pod).contains("running") && log(pod) == text;
+    });
+  }
   std::string waiting_reason(std::string const& job_name) const {
     return string_at(state_of(pod_of(job_name)), "waiting.reason");
   }

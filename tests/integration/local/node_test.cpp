@@ -144,10 +144,7 @@ TEST_F(node_outcome, a_pods_own_deadline_ends_it_and_leaves_it_to_be_read) {
   c.create(c.job("late", {"python3", "-c",
                           "import signal,time,sys\ndef stop(*a):\n  print('told', flush=True)\n  sys.exit(7)\n"
                           "signal.signal(15, stop)\nprint('up', flush=True)\ntime.sleep(60)"}));
-  ASSERT_TRUE(c.until([&] {
-    auto const pod = c.pod_of("late");
-    return cluster::state_of(pod).contains("running") && c.log(pod) == "up\n";
-  }));
+  ASSERT_TRUE(c.until_it_says("late", "up\n"));
   auto const name = c.pod_of("late")["metadata"]["name"].get<std::string>();
   ASSERT_TRUE(c.objects.mutate(kube::pods, "default", name, part::object, [](json& pod) {
     pod["spec"]["activeDeadlineSeconds"] = 1;
@@ -180,10 +177,7 @@ TEST_F(node_outcome, a_program_that_hears_sigterm_ends_before_the_grace_is_over)
   c.create(c.job("polite", {"python3", "-c",
                             "import signal,time,sys\nsignal.signal(15, lambda *a: sys.exit(7))\n"
                             "print('up', flush=True)\ntime.sleep(60)"}));
-  ASSERT_TRUE(c.until([&] {
-    auto const pod = c.pod_of("polite");
-    return cluster::state_of(pod).contains("running") && c.log(pod) == "up\n";
-  }));
+  ASSERT_TRUE(c.until_it_says("polite", "up\n"));
   auto const name = c.pod_of("polite")["metadata"]["name"].get<std::string>();
   auto const begun = std::chrono::steady_clock::now();
   auto follow = c.objects.open_watch(kube::pods, {}, c.objects.resource_version(), [] {});

@@ -478,6 +478,13 @@ TEST(Running, ACancelledPodThatCannotBeEndedIsDeleted) {
   {
     scene s(e);
     s.with_pod(running_pod());
+    s.seen.known.pod_end_tried = s.now;
+    EXPECT_NE(find_action<end_pod>(s.decide_after(10s)), nullptr) << "the server may come back";
+    EXPECT_NE(find_action<delete_job>(s.decide_after(30s)), nullptr);
+  }
+  {
+    scene s(e);
+    s.with_pod(running_pod());
     s.seen.log.state = log_state::progress::following;
     s.seen.known.pod_ended = s.now;
     auto const waits = s.decide();

@@ -74,12 +74,13 @@ struct memory {
   bool job_ruled_out = false;                      ///< the server was asked and has no Job of the name
   bool pod_ruled_out = false;                      ///< the server was asked and has no Pod of the Job
   std::optional<base::wall_time> job_created;
-  bool input_ready = false;                    ///< the input ConfigMap was made, or found to be ours
-  std::optional<base::wall_time> job_deleted;  ///< when this process asked for it
-  std::optional<base::wall_time> pod_ended;    ///< when this process had the node told to end the Pod
-  bool pod_end_refused = false;                ///< it may not, or the server does not do it
-  std::optional<refusal> refused;              ///< of the Job's or the ConfigMap's creation
-  std::string pod_refusal;                     ///< why the Job controller cannot make the pod: its Event's sentence
+  bool input_ready = false;                      ///< the input ConfigMap was made, or found to be ours
+  std::optional<base::wall_time> job_deleted;    ///< when this process asked for it
+  std::optional<base::wall_time> pod_end_tried;  ///< when this process first tried to have the node end the Pod
+  std::optional<base::wall_time> pod_ended;      ///< when the node was told
+  bool pod_end_refused = false;                  ///< it may not, or the server does not do it
+  std::optional<refusal> refused;                ///< of the Job's or the ConfigMap's creation
+  std::string pod_refusal;                       ///< why the Job controller cannot make the pod: its Event's sentence
   std::optional<base::wall_time> events_read;
   std::optional<base::wall_time> events_turn;  ///< of many that ask at once: when this one may
   std::optional<base::wall_time> result_seen;  ///< the result frame came
