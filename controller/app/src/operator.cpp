@@ -84,7 +84,7 @@ class whole {
         clients_(std::move(connected)),
         random_(make_rng()),
         guarded_(*clients_.work, [this] { return !elector_ || elector_->is_leading(); }),
-        executions_(io.get_executor(), guarded_, collection(kube::code_executions, "", reconciler::execution_fields()),
+        executions_(io.get_executor(), guarded_, execution_collection(),
                     reconciler::decode_cached_execution, base::system_clock(), next_rng()),
         jobs_(io.get_executor(), guarded_,
               collection(kube::jobs, reconciler::children_selector(), reconciler::job_fields()), kube::decode_job,
@@ -179,6 +179,11 @@ class whole {
     what.namespaces = watched_;
     what.label_selector = std::move(selector);
     what.keep = std::move(keep);
+    return what;
+  }
+  runtime::informer_options execution_collection() const {
+    auto what = collection(kube::code_executions, "", reconciler::execution_fields());
+    what.lighter = reconciler::finished_execution();
     return what;
   }
   runtime::controller_options controller_options() {

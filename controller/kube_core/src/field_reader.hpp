@@ -1,6 +1,7 @@
 // Reads fields of a JSON object into variables and remembers the first that has the wrong type.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,9 +21,9 @@ namespace codeexec::kube {
 /// the rest is read on, harmlessly; only that first one is reported.
 class field_reader {
  public:
-  field_reader(nlohmann::json const& object, std::string path, std::optional<api::decode_error>& failure)
-      : object_(object), path_(std::move(path)), failure_(failure) {
-    if (!object_.is_object()) fail(path_, "an object", object_);
+  field_reader(nlohmann::json const& root, std::optional<api::decode_error>& failure)
+      : object_(root), failure_(failure) {
+    expect_object();
   }
 
   void read(char const* key, std::string& out) {
@@ -76,7 +77,7 @@ class field_reader {
   void object(char const* key, Visit visit) {
     auto const* const value = find(key);
     if (value == nullptr) return;
-    field_reader inner(*value, path_of(key), failure_);
+    field_reader inner(*value, *this, key, no_index);
     visit(inner);
   }
 
@@ -90,7 +91,7 @@ class field_reader {
       return;
     }
     for (std::size_t i = 0; i < value->size(); ++i) {
-      field_reader inner((*value)[i], path_of(key) + "[" + std::to_string(i) + "]", failure_);
+      field_reader inner((*value)[i], *this, key, i);
       visit(inner);
     }
   }
@@ -103,7 +104,28 @@ class field_reader {
   }
 
  private:
-  std::string path_of(char const* key) const { return path_.empty() ? key : path_ + "." + key; }
+  static constexpr std::size_t no_index = static_cast<std::size_t>(-1);
+
+  field_reader(nlohmann::json const& object, field_reader const& parent, char const* key, std::size_t index)
+      : object_(object), parent_(&parent), key_(key), index_(index), failure_(parent.failure_) {
+    expect_object();
+  }
+
+  void expect_object() {
+    if (!object_.is_object()) fail(path(), "an object", object_);
+  }
+
+  /// Spelled out only when something is wrong.
+  std::string path() const {
+    if (parent_ == nullptr) return {};
+    auto out = parent_->path_of(key_);
+    if (index_ != no_index) out += "[" + std::to_string(index_) + "]";
+    return out;
+  }
+  std::string path_of(char const* key) const {
+    auto const here = path();
+    return here.empty() ? key : here + "." + key;
+  }
 
   void fail(std::string field, std::string_view expected, nlohmann::json const& got) {
     fail(std::move(field), std::string(expected) + ", got " + std::string(describe_type(got)));
@@ -129,7 +151,9 @@ class field_reader {
   }
 
   nlohmann::json const& object_;
-  std::string path_;
+  field_reader const* parent_ = nullptr;
+  char const* key_ = nullptr;
+  std::size_t index_ = no_index;
   std::optional<api::decode_error>& failure_;
 };
 
@@ -144,7 +168,7 @@ std::variant<T, api::decode_error> decode_object(nlohmann::json const& object, R
   T out;
   out.metadata = std::move(std::get<api::ObjectMeta>(metadata));
   std::optional<api::decode_error> failure;
-  field_reader root(object, "", failure);
+  field_reader root(object, failure);
   read_rest(root, out);
   if (failure) return std::move(*failure);
   return out;

@@ -34,7 +34,7 @@ std::variant<Lease, api::decode_error> decode_lease(json const& object) {
   lease.metadata = std::move(std::get<api::ObjectMeta>(metadata));
 
   std::optional<api::decode_error> failure;
-  field_reader root(object, "", failure);
+  field_reader root(object, failure);
   root.object("spec", [&](field_reader& spec) {
     spec.read("holderIdentity", lease.spec.holderIdentity);
     spec.read("leaseDurationSeconds", lease.spec.leaseDurationSeconds);

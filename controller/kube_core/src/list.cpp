@@ -11,7 +11,7 @@ result<list_position> decode_list(std::string_view body, projection const& keep,
 
   list_position position;
   std::optional<api::decode_error> failure;
-  field_reader root(document, "", failure);
+  field_reader root(document, failure);
   root.object("metadata", [&](field_reader& metadata) {
     metadata.read("resourceVersion", position.resource_version);
     metadata.read("continue", position.continue_token);

@@ -137,14 +137,49 @@ json parse_slowly(std::string_view text, pruner& into) {
 /// without copying a string of it.
 class picker {
  public:
+  /// What of a value is kept.
+  class kept {
+   public:
+    kept() = default;  // everything
+    explicit kept(projection const& fields) : fields_(fields.empty() ? nullptr : &fields) {}
+    explicit kept(kept_field const& field) : fields_(below(field)), field_(&field) {}
+
+    /// Of an object's fields; null: everything.
+    projection const* of(simdjson::dom::element object) const {
+      auto const* const lighter = field_ == nullptr ? nullptr : field_->lighter.get();
+      return lighter != nullptr && is_in(object, *lighter) ? &lighter->keep : fields_;
+    }
+    bool has_every_type() const { return field_ == nullptr || field_->types.empty(); }
+    bool has_type_of(simdjson::dom::element one) const {
+      if (has_every_type()) return true;
+      std::string_view type;
+      return one["type"].get(type) == simdjson::SUCCESS && contains(field_->types, type);
+    }
+
+   private:
+    static bool contains(std::vector<std::string_view> const& values, std::string_view value) {
+      return std::find(values.begin(), values.end(), value) != values.end();
+    }
+    static bool is_in(simdjson::dom::element object, lighter_state const& state) {
+      for (auto const name : state.path) {
+        if (object[name].get(object) != simdjson::SUCCESS) return false;
+      }
+      std::string_view value;
+      return object.get(value) == simdjson::SUCCESS && contains(state.values, value);
+    }
+
+    projection const* fields_ = nullptr;
+    kept_field const* field_ = nullptr;
+  };
+
   picker(std::string_view list, std::function<void(json&&)> const* element) : list_(list), element_(element) {}
 
   /// False: nested too deeply. `open`: how many objects and lists it is in.
-  bool pick(simdjson::dom::element from, projection const* keep, std::size_t open, json& to) {
+  bool pick(simdjson::dom::element from, kept keep, std::size_t open, json& to) {
     using simdjson::dom::element_type;
     switch (from.type()) {
       case element_type::OBJECT:
-        return open < deepest_answer && pick_fields(from.get_object().value_unsafe(), keep, open, to);
+        return open < deepest_answer && pick_fields(from.get_object().value_unsafe(), keep.of(from), open, to);
       case element_type::ARRAY:
         return open < deepest_answer && pick_elements(from.get_array().value_unsafe(), keep, open, to);
       case element_type::STRING:
@@ -176,12 +211,12 @@ class picker {
     to = json::object();
     auto& fields = to.get_ref<json::object_t&>();
     for (auto const field : from) {
-      projection const* keep_of_it = nullptr;
+      kept keep_of_it;
       if (keep != nullptr) {
         auto const wanted =
             std::find_if(keep->begin(), keep->end(), [&](kept_field const& one) { return one.name == field.key; });
         if (wanted == keep->end()) continue;
-        keep_of_it = below(*wanted);
+        keep_of_it = kept(*wanted);
       }
       auto& here = fields[std::string(field.key)];
       bool const handed_over = element_ != nullptr && open == 0 && field.key == list_ && field.value.is_array();
@@ -192,17 +227,18 @@ class picker {
     return true;
   }
 
-  bool pick_elements(simdjson::dom::array from, projection const* keep, std::size_t open, json& to) {
+  bool pick_elements(simdjson::dom::array from, kept keep, std::size_t open, json& to) {
     to = json::array();
     auto& elements = to.get_ref<json::array_t&>();
-    elements.reserve(from.size());
+    if (keep.has_every_type()) elements.reserve(from.size());
     for (auto const one : from) {
+      if (!keep.has_type_of(one)) continue;
       if (!pick(one, keep, open + 1, elements.emplace_back())) return false;
     }
     return true;
   }
 
-  bool hand_over(simdjson::dom::array from, projection const* keep, json& to) {
+  bool hand_over(simdjson::dom::array from, kept keep, json& to) {
     to = json::array();
     for (auto const one : from) {
       json element;
@@ -239,27 +275,13 @@ json parse(std::string_view text, projection const& keep, std::string_view list,
     return parse_slowly(text, into);
   }
   json kept;
-  bool const shallow = picker(list, element).pick(document, keep.empty() ? nullptr : &keep, 0, kept);
+  bool const shallow = picker(list, element).pick(document, picker::kept(keep), 0, kept);
   return shallow ? kept : json(json::value_t::discarded);
 }
 
-}  // namespace
-
-kept_field kept_metadata() {
-  return {"metadata",
-          {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-           "labels", "finalizers", "ownerReferences"}};
-}
-
-projection list_projection(projection object) {
-  if (object.empty()) return {};
-  return {{"metadata", {"resourceVersion", "continue", "remainingItemCount"}}, {"items", std::move(object)}};
-}
-
-projection watch_projection(projection object) {
-  if (object.empty()) return {};
-  // Two things stand where the object usually does: a bookmark, of which one annotation counts, and a Status. No object
-  // of the API has the fields of a Status at its top.
+/// Two things stand where a watch's object usually does: a bookmark, of which one annotation counts, and a Status. No
+/// object of the API has the fields of a Status at its top.
+projection with_other_events(projection object) {
   auto const metadata =
       std::find_if(object.begin(), object.end(), [](kept_field const& one) { return one.name == "metadata"; });
   if (metadata != object.end() && !metadata->below.empty()) {
@@ -274,7 +296,29 @@ projection watch_projection(projection object) {
   }
   for (auto const* const field : {"kind", "message", "reason", "code", "details"})
     object.emplace_back(field);
-  return {"type", {"object", std::move(object)}};
+  return object;
+}
+
+}  // namespace
+
+kept_field kept_metadata() {
+  return {"metadata",
+          {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+           "labels", "finalizers", "ownerReferences"}};
+}
+
+projection list_projection(projection object, std::optional<lighter_state> lighter) {
+  if (object.empty()) return {};
+  kept_field items("items", std::move(object));
+  if (lighter) items.lighter = std::make_shared<lighter_state const>(std::move(*lighter));
+  return {{"metadata", {"resourceVersion", "continue", "remainingItemCount"}}, std::move(items)};
+}
+
+projection watch_projection(projection object, std::optional<lighter_state> lighter) {
+  if (object.empty()) return {};
+  kept_field told("object", with_other_events(std::move(object)));
+  if (lighter) told.lighter = std::make_shared<lighter_state const>(std::move(*lighter));
+  return {"type", std::move(told)};
 }
 
 json parse_answer(std::string_view text) {

@@ -32,16 +32,19 @@ std::size_t json_length(std::string_view text) {
 }
 
 std::size_t stored_length(nlohmann::json const& object) {
-  std::string const text = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  std::size_t length = text.size();
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char const c = text[i];
+  return stored_length_of_text(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::size_t stored_length_of_text(std::string_view json) {
+  std::size_t length = json.size();
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    char const c = json[i];
     if (c == '\\') {
       ++i;
-      if (i < text.size() && (text[i] == 'b' || text[i] == 'f')) length += escaped - 2;
+      if (i < json.size() && (json[i] == 'b' || json[i] == 'f')) length += escaped - 2;
     } else if (c == '<' || c == '>' || c == '&') {
       length += escaped - 1;
-    } else if (c == '\xE2' && is_line_separator(std::string_view(text).substr(i))) {
+    } else if (c == '\xE2' && is_line_separator(json.substr(i))) {
       length += escaped - 3;
     }
   }

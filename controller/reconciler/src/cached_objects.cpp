@@ -28,6 +28,12 @@ kube::projection with_label(kube::projection fields, char const* label) {
   return fields;
 }
 
+/// Of the conditions in the status those of `types`.
+kube::projection with_conditions(kube::projection fields, std::vector<std::string_view> types) {
+  field(field(fields, "status").below, "conditions").types = std::move(types);
+  return fields;
+}
+
 /// Nobody will write its status again before a newer generation comes, and then as a new state.
 bool is_seen(api::CodeExecution const& e) {
   return e.status.observedGeneration == e.metadata.generation && !e.metadata.being_deleted();
@@ -61,13 +67,33 @@ kube::projection const& execution_fields() {
   return kept;
 }
 
+kube::lighter_state finished_execution() {
+  auto fields = execution_fields();
+  field(fields, "spec").below = {"cleanupPolicy", "ttlSecondsAfterFinished", "cancel", "suspend"};
+  // All that a status is written with again once its object has a newer generation.
+  field(fields, "status").below = {"observedGeneration", "phase",      "reason", "message",
+                                   "jobName",            "conditions", {"timeline", {"captured"}}};
+  return {{"status", "phase"}, {api::phases::succeeded, api::phases::failed}, std::move(fields)};
+}
+
+kube::projection const& answer_fields() {
+  static auto const kept = [] {
+    auto fields = execution_fields();
+    field(fields, "spec").below = {"cancel"};
+    return fields;
+  }();
+  return kept;
+}
+
 kube::projection const& job_fields() {
-  static auto const kept = with_label(kube::job_fields(), nullptr);
+  static auto const kept =
+      with_conditions(with_label(kube::job_fields(), nullptr), {"Complete", "Failed", "FailureTarget"});
   return kept;
 }
 
 kube::projection const& pod_fields() {
-  static auto const kept = with_label(kube::pod_fields(), api::labels::execution_uid.data());
+  static auto const kept = with_conditions(with_label(kube::pod_fields(), api::labels::execution_uid.data()),
+                                           {"PodScheduled", "DisruptionTarget"});
   return kept;
 }
 

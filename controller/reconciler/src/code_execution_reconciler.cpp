@@ -15,8 +15,10 @@
 #include "codeexec/kube_core/core_event.hpp"
 #include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/list.hpp"
+#include "codeexec/kube_core/projection.hpp"
 #include "codeexec/kube_core/request.hpp"
 #include "codeexec/kube_core/stored_size.hpp"
+#include "codeexec/reconciler/cached_objects.hpp"
 
 #include "request_timeout.hpp"
 
@@ -36,6 +38,10 @@ constexpr char const* by_uid = "execution-uid";
 
 std::string dump(json const& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+object_key job_key_of(api::ObjectMeta const& execution) {
+  return object_key(execution.namespace_, execution::child_name(execution));
 }
 
 std::vector<std::string> execution_uid_label(api::ObjectMeta const& metadata) {
@@ -87,6 +93,7 @@ std::shared_ptr<api::CodeExecution const> stores::find_by_uid(std::string const&
 struct code_execution_reconciler::record {
   object_key key;
   std::string uid;
+  object_key job_key;        // its Job has, or would have, this name
   std::string reconcile_id;  // of the newest pass
 
   std::shared_ptr<api::CodeExecution const> stored;  // as the watch shows it
@@ -187,7 +194,7 @@ bool code_execution_reconciler::is_pod_of(record const& r, kube::Pod const& pod)
   if (pod.metadata.namespace_ != r.key.ns) return false;
   auto const* const owner = pod.metadata.controller_owner();
   return owner != nullptr && owner->kind == "Job" &&
-         (r.job ? owner->uid == r.job->metadata.uid : owner->name == execution::child_name(r.stored->metadata));
+         (r.job ? owner->uid == r.job->metadata.uid : owner->name == r.job_key.name);
 }
 
 /// A pod's end and its disappearance may come before any pass has looked: its last state is all that tells the result.
@@ -218,7 +225,7 @@ bool code_execution_reconciler::observe(record& r) {
     if (shown || outdated || r.stored->metadata.being_deleted() || (overdue && !hides_result)) r.answered.reset();
   }
 
-  auto const job = stores_.jobs.get(object_key(r.key.ns, execution::child_name(r.stored->metadata)));
+  auto const job = stores_.jobs.get(r.job_key);
   bool const is_there = job && is_controlled_by(job->metadata, api::kind, r.uid);
   // A request that arrives long after it was sent may make another Job once the first is gone. It runs nothing, since
   // nobody sends it the input, and is cleaned up after the result.
@@ -289,7 +296,7 @@ execution::observed code_execution_reconciler::snapshot(record const& r) const {
 bool code_execution_reconciler::is_settled(api::CodeExecution const& e) const {
   if (!e.status.is_final() || e.metadata.being_deleted() || e.spec.ttlSecondsAfterFinished) return false;
   if (e.status.observedGeneration != e.metadata.generation) return false;
-  return stores_.jobs.get(object_key(e.metadata.namespace_, execution::child_name(e.metadata))) == nullptr;
+  return stores_.jobs.get(job_key_of(e.metadata)) == nullptr;
 }
 
 kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::string reconcile_id) {
@@ -309,6 +316,7 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
     auto fresh = std::make_shared<record>();
     fresh->key = key;
     fresh->uid = stored->metadata.uid;
+    fresh->job_key = job_key_of(stored->metadata);
     found = records_.emplace(key, std::move(fresh)).first;
   }
   record_ptr const r = found->second;
@@ -351,7 +359,7 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
       if (finished || (r->stored->metadata.being_deleted() && untouched)) {
         r->closed = true;
         records_.erase(key);
-        auto const left = stores_.jobs.get(object_key(key.ns, execution::child_name(r->stored->metadata)));
+        auto const left = stores_.jobs.get(r->job_key);
         bool const stray = left && r->job && left->metadata.uid != r->job->metadata.uid;
         if (stray) co_return outcome::requeue_after(std::chrono::milliseconds(10));
       }
@@ -459,14 +467,18 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
 }
 
 void code_execution_reconciler::take_answer(record& r, std::string const& body) {
-  auto object = kube::parse_answer(body);
+  auto const object = kube::parse_kept(body, answer_fields());
   if (object.is_discarded()) return;
   auto decoded = api::decode_code_execution(object);
   auto* const execution = std::get_if<api::CodeExecution>(&decoded);
   if (execution == nullptr || execution->metadata.uid != r.uid) return;
-  // The answer is the whole object, the cache is not.
-  object.erase("status");
-  r.known.object_bytes = kube::stored_length(object);
+  // The answer is the whole object, the cache is not. After the result nobody asks for room any more.
+  if (!execution->status.is_final()) {
+    auto const whole = kube::stored_length_of_text(body);
+    auto const status = object.find("status");
+    auto const of_it = status == object.end() ? 0 : kube::stored_length(*status);
+    r.known.object_bytes = whole - std::min(of_it, whole);
+  }
   r.answered.emplace(std::move(execution->metadata), std::move(execution->status));
   r.cancel_answered = r.cancel_answered || execution->spec.cancel;
   r.answered_at = clock_.steady_now();
@@ -610,7 +622,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
 }
 
 kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(record_ptr r) {
-  auto const name = execution::child_name(r->stored->metadata);
+  auto const& name = r->job_key.name;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_get(kube::jobs, r->key.ns, name);
   auto sending = send(*r, std::move(request), by);
@@ -780,13 +792,13 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_jo
   options.uid = uid;
   options.policy = kube::propagation::background;
   auto const by = base::deadline::after(request_timeout);
-  auto request = kube::make_delete(kube::jobs, r->key.ns, execution::child_name(r->stored->metadata), options);
+  auto request = kube::make_delete(kube::jobs, r->key.ns, r->job_key.name, options);
   auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
     // Not there, or another one under its name: ours is gone. A conflict while the watch still shows ours means that
     // the server could not do it now.
-    auto const shown = stores_.jobs.get(object_key(r->key.ns, execution::child_name(r->stored->metadata)));
+    auto const shown = stores_.jobs.get(r->job_key);
     bool const still_ours = shown && shown->metadata.uid == uid;
     bool const gone = answer.error().is_not_found() || (answer.error().is_conflict() && !still_ours);
     if (!gone) co_return outcome::retry(answer.error());

@@ -44,8 +44,8 @@ reflector::reflector(kube::client& client, collection what, object_sink& sink, b
       fsm_(policy, random),
       lines_(policy.longest_line),
       longest_line_(policy.longest_line),
-      page_keep_(kube::list_projection(what_.keep)),
-      line_keep_(kube::watch_projection(what_.keep)) {}
+      page_keep_(kube::list_projection(what_.keep, what_.lighter)),
+      line_keep_(kube::watch_projection(what_.keep, what_.lighter)) {}
 
 kube::task<void> reflector::run() {
   auto next = fsm_.start(now());

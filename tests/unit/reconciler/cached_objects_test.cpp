@@ -92,6 +92,36 @@ TEST(CachedExecution, OfOneThatIsFinishedAndSeenOnlyWhatCleaningUpGoesByIsKept) 
   EXPECT_EQ(cached(object).status.conditions.size(), 1U);
 }
 
+TEST(CachedExecution, OfAFinishedOneTheWatchReadsJustWhatIsCached) {
+  auto const keep = kube::watch_projection(execution_fields(), finished_execution());
+  for (std::int64_t const generation : {2, 3}) {
+    auto object = execution("Failed");
+    object["metadata"]["generation"] = generation;
+    object["status"]["observedGeneration"] = 2;
+    json const line = {{"type", "MODIFIED"}, {"object", object}};
+    auto event = kube::decode_watch_event(line.dump(), keep);
+    auto const& told = std::get<kube::object_event>(event).object;
+    EXPECT_EQ(told["spec"].size(), 3U) << "read, to be thrown away: " << told["spec"];
+    auto decoded = std::get<api::CodeExecution>(decode_cached_execution(told));
+    auto const status = cached(object);
+    EXPECT_EQ(decoded.metadata.finalizers, status.metadata.finalizers);
+    EXPECT_EQ(decoded.spec.ttlSecondsAfterFinished, 60);
+    EXPECT_EQ(decoded.spec.cleanupPolicy, "Retain");
+    EXPECT_TRUE(decoded.spec.cancel);
+    EXPECT_EQ(decoded.status.phase, "Failed");
+    EXPECT_EQ(decoded.status.conditions, status.status.conditions);
+    EXPECT_EQ(decoded.status.timeline->captured, status.status.timeline->captured);
+  }
+}
+
+TEST(CachedExecution, OfAnUnfinishedOneTheWatchReadsAll) {
+  auto const object = execution("Running");
+  json const line = {{"type", "MODIFIED"}, {"object", object}};
+  auto event = kube::decode_watch_event(line.dump(), kube::watch_projection(execution_fields(), finished_execution()));
+  auto decoded = decode_cached_execution(std::get<kube::object_event>(event).object);
+  EXPECT_EQ(api::encode(std::get<api::CodeExecution>(decoded)), api::encode(cached(object)));
+}
+
 TEST(CachedExecution, WrongFieldIsStillNamed) {
   auto object = execution("Succeeded");
   object["spec"]["timeoutSeconds"] = "soon";
@@ -113,6 +143,19 @@ TEST(CachedObjects, PodIsFoundByItsExecutionAndJobsKeepWhatTheyWereMadeFor) {
   auto const job = kube::parse_kept(object.dump(), job_fields());
   EXPECT_EQ(job["metadata"]["annotations"], object["metadata"]["annotations"]);
   EXPECT_FALSE(job["metadata"].contains("labels"));
+}
+
+TEST(CachedObjects, OfConditionsThoseAreKeptThatSomethingIsDecidedBy) {
+  auto object = json::parse(R"({"metadata": {"name": "n"}, "status": {"conditions": [
+      {"type": "PodReadyToStartContainers", "status": "True"}, {"type": "PodScheduled", "status": "False", "message": "m"},
+      {"type": "Ready", "status": "False"}, {"type": "DisruptionTarget", "status": "True", "reason": "r"}]}})");
+  EXPECT_EQ(kube::parse_kept(object.dump(), pod_fields())["status"].dump(),
+            R"({"conditions":[{"message":"m","status":"False","type":"PodScheduled"},)"
+            R"({"reason":"r","status":"True","type":"DisruptionTarget"}]})");
+  object["status"]["conditions"] = json::parse(R"([{"type": "SuccessCriteriaMet"}, {"type": "FailureTarget"},
+      {"type": "Complete"}, {"type": "Failed"}])");
+  EXPECT_EQ(kube::parse_kept(object.dump(), job_fields())["status"].dump(),
+            R"({"conditions":[{"type":"FailureTarget"},{"type":"Complete"},{"type":"Failed"}]})");
 }
 
 }  // namespace

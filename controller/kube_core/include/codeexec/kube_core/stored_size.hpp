@@ -19,5 +19,8 @@ std::size_t json_length(std::string_view text);
 /// Bytes of `object` as JSON in that spelling. Custom resources are stored so; objects built into Kubernetes, in
 /// protobuf, take less.
 std::size_t stored_length(nlohmann::json const& object);
+/// The same of an object whose JSON is at hand, in whatever spelling and without needless space: what an API server
+/// answered, say. Never too little; too much where it escapes what need not be.
+std::size_t stored_length_of_text(std::string_view json);
 
 }  // namespace codeexec::kube

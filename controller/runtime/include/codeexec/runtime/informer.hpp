@@ -49,6 +49,7 @@ struct informer_options {
   std::string label_selector;
   std::string field_selector;
   kube::projection keep;  ///< what of an object the decoder reads; empty: all of it
+  std::optional<kube::lighter_state> lighter;  ///< where it reads less
   watch_policy policy;
 };
 
@@ -64,7 +65,8 @@ class informer final : public informer_base {
       : informer_base(executor, std::string(options.type.plural)), decode_(std::move(decode)) {
     if (options.namespaces.empty()) options.namespaces.emplace_back();
     for (auto& ns : options.namespaces) {
-      collection what{options.type, std::move(ns), options.label_selector, options.field_selector, options.keep};
+      collection what{options.type,           std::move(ns), options.label_selector,
+                      options.field_selector, options.keep,  options.lighter};
       base::rng own(random());
       scopes_.push_back(std::make_unique<scope>(*this, client, std::move(what), clock, options.policy, own));
     }

@@ -52,6 +52,7 @@ struct collection {
   std::string label_selector;
   std::string field_selector;
   kube::projection keep;  ///< what of an object the sink reads (pod_fields() and its like); empty: all of it
+  std::optional<kube::lighter_state> lighter;  ///< where it reads less
 };
 
 /// Lifetime: the client, the sink and the clock outlive run(). Thread: the client's executor.
