@@ -79,35 +79,48 @@ struct http_client::pool {
   std::shared_ptr<endpoint const> to;
   std::string host_header;
   http_client_options options;
-  std::deque<kept> idle;  // most recently used at the back
+  /// Most recently used at the back. Calls and streams keep to their own: one who streams mostly leaves before the end,
+  /// and its connection with it, which must not cost the next call a warm one.
+  using kept_links = std::deque<kept>;
+  kept_links idle_for_calls;
+  kept_links idle_for_streams;
   std::size_t in_use = 0;
   std::list<std::shared_ptr<waiter>> line;
   http_counters counted;
   bool closed = false;
 
-  void drop_old() {
+  kept_links& idle(purpose what) { return what == purpose::call ? idle_for_calls : idle_for_streams; }
+
+  void drop_old(kept_links& from) const {
     auto const oldest = std::chrono::steady_clock::now() - options.max_idle;
-    while (!idle.empty() && idle.front().since < oldest)
-      idle.pop_front();
+    while (!from.empty() && from.front().since < oldest)
+      from.pop_front();
   }
 
   /// The freshest usable one, or null. What is too old or dead is dropped on the way.
-  std::unique_ptr<connection> take_idle() {
-    drop_old();
-    while (!idle.empty()) {
-      auto link = std::move(idle.back().link);
-      idle.pop_back();
+  std::unique_ptr<connection> take_idle(purpose what) {
+    auto& from = idle(what);
+    drop_old(from);
+    while (!from.empty()) {
+      auto link = std::move(from.back().link);
+      from.pop_back();
       if (link->is_idle_and_open()) return link;
     }
     return nullptr;
   }
 
-  void keep(std::unique_ptr<connection> link) {
-    drop_old();
+  void keep(purpose what, std::unique_ptr<connection> link) {
+    auto& to_these = idle(what);
+    drop_old(to_these);
     if (closed || &link->peer() != to.get()) return;  // reconfigured meanwhile
-    while (idle.size() >= options.max_connections)
-      idle.pop_front();
-    idle.push_back({std::move(link), std::chrono::steady_clock::now()});
+    while (to_these.size() >= options.max_connections)
+      to_these.pop_front();
+    to_these.push_back({std::move(link), std::chrono::steady_clock::now()});
+  }
+
+  void drop_idle() {
+    idle_for_calls.clear();
+    idle_for_streams.clear();
   }
 
   void release() {
@@ -126,7 +139,7 @@ struct http_client::pool {
   /// Refers to the request's body.
   connection::request to_message(http_request const& request) const;
   asio::awaitable<result<std::unique_ptr<response_stream>>> exchange(std::shared_ptr<pool> self, http_request request,
-                                                                     base::deadline by, bool may_reuse);
+                                                                     base::deadline by, purpose what);
 };
 
 namespace {
@@ -190,6 +203,7 @@ asio::awaitable<result<void>> http_client::pool::acquire(std::shared_ptr<pool> s
 struct response_stream::state {
   std::weak_ptr<http_client::pool> pool;
   std::unique_ptr<connection> link;  // null once the body has ended
+  http_client::purpose what = http_client::purpose::call;
   parser_ptr parser;
   std::vector<char> chunk;
 
@@ -208,7 +222,7 @@ struct response_stream::state {
   /// The body has ended in order: the connection may serve again.
   void finish() {
     auto const home = pool.lock();
-    if (home && parser->get().keep_alive() && !parser->get().need_eof()) home->keep(std::move(link));
+    if (home && parser->get().keep_alive() && !parser->get().need_eof()) home->keep(what, std::move(link));
     link.reset();
   }
 };
@@ -358,13 +372,13 @@ connection::request http_client::pool::to_message(http_request const& request) c
 
 asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exchange(std::shared_ptr<pool> self,
                                                                                       http_request request,
-                                                                                      base::deadline by,
-                                                                                      bool may_reuse) {
+                                                                                      base::deadline by, purpose what) {
   auto const message = self->to_message(request);
   // A socket that happens to be ready would win against a timer that has already run out.
   if (by.passed()) co_return error(failure::timeout, "the deadline passed before the request was sent");
+  bool may_reuse = true;
   for (;;) {
-    auto link = may_reuse ? self->take_idle() : nullptr;
+    auto link = may_reuse ? self->take_idle(what) : nullptr;
     bool const reused = link != nullptr;
     if (reused) {
       ++self->counted.reused;
@@ -395,6 +409,7 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
       auto state = std::make_unique<response_stream::state>();
       state->pool = self;
       state->link = std::move(link);
+      state->what = what;
       state->parser = std::move(parser);
       if (written.ec) state->pool.reset();  // half a request was sent: whatever comes after this answer is undefined
       co_return std::unique_ptr<response_stream>(new response_stream(std::move(state)));
@@ -424,7 +439,7 @@ http_client::http_client(asio::any_io_executor executor, std::shared_ptr<endpoin
 
 http_client::~http_client() {
   pool_->closed = true;
-  pool_->idle.clear();
+  pool_->drop_idle();
 }
 
 asio::awaitable<result<http_response>> http_client::send(http_request request, base::deadline by) {
@@ -433,7 +448,7 @@ asio::awaitable<result<http_response>> http_client::send(http_request request, b
   if (!acquired) co_return acquired.error();
   place<pool> const held(shared);
 
-  auto opened = co_await shared->exchange(shared, std::move(request), by, true);
+  auto opened = co_await shared->exchange(shared, std::move(request), by, purpose::call);
   if (!opened) co_return opened.error();
   auto const stream = std::move(*opened);
   auto reading = is_success(stream->status())
@@ -450,18 +465,17 @@ asio::awaitable<result<http_response>> http_client::send(http_request request, b
 
 asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::open(http_request request, base::deadline by) {
   auto const shared = pool_;
-  // A stream is mostly left before its end, and its connection with it: it does not cost the next call a warm one.
-  auto opened = co_await shared->exchange(shared, std::move(request), by, false);
+  auto opened = co_await shared->exchange(shared, std::move(request), by, purpose::stream);
   co_return opened;
 }
 
 void http_client::reconfigure(std::shared_ptr<endpoint const> to) {
   pool_->to = std::move(to);
-  pool_->idle.clear();
+  pool_->drop_idle();
 }
 
 std::size_t http_client::idle_connections() const {
-  return pool_->idle.size();
+  return pool_->idle_for_calls.size() + pool_->idle_for_streams.size();
 }
 
 http_counters const& http_client::counted() const {

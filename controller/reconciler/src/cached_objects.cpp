@@ -71,8 +71,8 @@ kube::lighter_state finished_execution() {
   auto fields = execution_fields();
   field(fields, "spec").below = {"cleanupPolicy", "ttlSecondsAfterFinished", "cancel", "suspend"};
   // All that a status is written with again once its object has a newer generation.
-  field(fields, "status").below = {"observedGeneration", "phase",      "reason", "message",
-                                   "jobName",            "conditions", {"timeline", {"captured"}}};
+  field(fields, "status").below = {"observedGeneration",      "phase", "reason", "message", "jobName", "conditions",
+                                   {"timeline", {"captured"}}};
   return {{"status", "phase"}, {api::phases::succeeded, api::phases::failed}, std::move(fields)};
 }
 

@@ -34,6 +34,8 @@ using std::chrono::seconds;
 constexpr seconds watch_lag{5};
 /// Between two looks at Events, which only explain: in a flood all pods are late, and asking for each makes them later.
 constexpr std::chrono::milliseconds events_distance{20};
+/// Of logs whose result is known; more connections than that are not worth keeping.
+constexpr std::size_t most_ends_read = 32;
 constexpr char const* by_uid = "execution-uid";
 
 std::string dump(json const& value) {
@@ -49,6 +51,12 @@ std::vector<std::string> execution_uid_label(api::ObjectMeta const& metadata) {
   if (found == metadata.labels.end()) return {};
   return {found->second};
 }
+
+/// Counts a task out, however it ends.
+struct leave {
+  std::size_t& count;
+  ~leave() { --count; }
+};
 
 bool is_controlled_by(api::ObjectMeta const& child, std::string_view kind, std::string_view uid) {
   auto const* const owner = child.controller_owner();
@@ -609,7 +617,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
     if (r->known.job_ruled_out && !r->known.refused) r->job_gone = true;
     co_return end;
   }
-  auto decoded = kube::decode_job(kube::parse_answer(*answer));
+  auto decoded = kube::decode_job(kube::parse_kept(*answer, job_fields()));
   auto* const job = std::get_if<kube::Job>(&decoded);
   if (job == nullptr) co_return outcome::retry("the answer to the Job's creation cannot be read");
   ++counters_.started;
@@ -632,7 +640,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(
     r->known.job_ruled_out = true;
     co_return std::nullopt;
   }
-  auto decoded = kube::decode_job(kube::parse_answer(*answer));
+  auto decoded = kube::decode_job(kube::parse_kept(*answer, job_fields()));
   auto* const job = std::get_if<kube::Job>(&decoded);
   if (job == nullptr) co_return outcome::retry("the Job cannot be read");
   if (!is_controlled_by(job->metadata, api::kind, r->uid)) {
@@ -925,18 +933,26 @@ void code_execution_reconciler::read_later(record& r) const {
   ++r.log.broken;
 }
 
+kube::task<void> code_execution_reconciler::read_end(std::unique_ptr<kube::byte_stream> rest) {
+  leave const at_end{ends_being_read_};
+  auto reading = read_to_end(std::move(rest));
+  co_await std::move(reading);
+}
+
 kube::task<void> code_execution_reconciler::run_log_reader(record_ptr r, log_request what) {
   using progress = execution::log_state::progress;
-  struct leave {
-    std::size_t& count;
-    ~leave() { --count; }
-  };
-  leave const counted{log_readers_};
+  leave const at_end{log_readers_};
   bool const follow = what.follow;
   auto const frames = what.frames;
   int const number = what.number;
   auto running = read_log(client_, std::move(what));
-  auto const reading = co_await std::move(running);
+  auto reading = co_await std::move(running);
+  if (reading.rest && ends_being_read_ < most_ends_read) {
+    ++ends_being_read_;
+    bool const runs = readers_.spawn("end of the log of " + r->key.describe(), read_end(std::move(reading.rest)));
+    if (!runs) --ends_being_read_;
+  }
+  reading.rest.reset();
   if (reading.end == log_reading::ending::not_yet) {
     // The kubelet's word comes after its log: a moment, then again.
     auto const waited = co_await async::sleep_for(std::chrono::milliseconds(300));

@@ -9,6 +9,9 @@ namespace {
 /// The runner writes 9 MiB at most; the node keeps 10.
 constexpr std::int64_t longest_log = 16 * 1024 * 1024;
 constexpr std::chrono::seconds open_timeout{30};
+/// The kubelet ends a followed log within a second of the container's end.
+constexpr std::chrono::seconds end_timeout{5};
+constexpr std::size_t longest_end = 64 * 1024;
 
 }  // namespace
 
@@ -36,7 +39,7 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
     reading.problem = e.describe();
     co_return reading;
   }
-  auto const stream = std::move(*opened);
+  auto stream = std::move(*opened);
   std::int64_t bytes = 0;
   for (;;) {
     auto reading_some = stream->read_some(by);
@@ -48,7 +51,10 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
     if (chunk->empty()) break;
     bytes += static_cast<std::int64_t>(chunk->size());
     what.frames->feed(*chunk);
-    if (what.frames->result()) break;
+    if (what.frames->result()) {
+      reading.rest = std::move(stream);
+      break;
+    }
     if (bytes > longest_log) {
       reading.problem = "the log is longer than any that the runner writes";
       co_return reading;
@@ -65,6 +71,16 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
     reading.problem = "the log ended before the runner's report";
   }
   co_return reading;
+}
+
+kube::task<void> read_to_end(std::unique_ptr<kube::byte_stream> rest) {
+  auto const by = base::deadline::after(end_timeout);
+  for (std::size_t bytes = 0; bytes < longest_end;) {
+    auto reading = rest->read_some(by);
+    auto const chunk = co_await std::move(reading);
+    if (!chunk || chunk->empty()) co_return;
+    bytes += chunk->size();
+  }
 }
 
 }  // namespace codeexec::reconciler

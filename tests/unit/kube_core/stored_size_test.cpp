@@ -25,8 +25,9 @@ TEST(StoredSize, AnObjectTakesWhatItsTextsTake) {
 TEST(StoredSize, OfTextIsTheSameWhoeverWroteIt) {
   nlohmann::json const object = {{"a", "\b\f\x01 <a href=\"x\">& \u2028\u20AC\u2029 \\b"}, {"b", {1, true, nullptr}}};
   // The API server's own spelling of it, and nlohmann's.
-  std::string const of_go =
-      R"({"a":"\u0008\u000c\u0001 \u003ca href=\"x\"\u003e\u0026 \u2028)" "\u20AC" R"(\u2029 \\b","b":[1,true,null]})";
+  std::string const of_go = R"({"a":"\u0008\u000c\u0001 \u003ca href=\"x\"\u003e\u0026 \u2028)"
+                            "\u20AC"
+                            R"(\u2029 \\b","b":[1,true,null]})";
   ASSERT_EQ(nlohmann::json::parse(of_go), object);
   EXPECT_EQ(stored_length_of_text(of_go), of_go.size());
   EXPECT_EQ(stored_length_of_text(object.dump()), of_go.size());

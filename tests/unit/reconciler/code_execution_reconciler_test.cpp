@@ -55,6 +55,24 @@ TEST(Reconciler, AnExecutionCostsSixRequests) {
   EXPECT_EQ(op.reconciler.log_readers(), 0U);
 }
 
+TEST(Reconciler, FollowedLogIsReadToItsEndBesideSoThatItsConnectionServesAgain) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  run_to_end(cluster, op);
+  ASSERT_EQ(cluster.open_logs.size(), 1U);
+  auto const& log = *cluster.open_logs.front();
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded") << "the result does not wait for the end of the log";
+  EXPECT_TRUE(log.is_open());
+  EXPECT_EQ(op.reconciler.log_readers(), 0U) << "nor does the next follower";
+  cluster.open_logs.front()->push("stdout F nobody reads this any more\n");
+  cluster.open_logs.front()->end();
+  op.settle();
+  EXPECT_FALSE(log.is_open());
+  EXPECT_EQ(log.unread(), 0U);
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+}
+
 TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
   mini_cluster cluster;
   operator_process op(cluster);

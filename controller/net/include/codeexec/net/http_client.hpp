@@ -71,7 +71,8 @@ class response_stream {
 };
 
 struct http_client_options {
-  std::size_t max_connections = 16;          ///< for whole exchanges; those beyond wait in line. Streams have their own
+  /// For whole exchanges; those beyond wait in line. Streams have their own, of which as many are kept when they ended.
+  std::size_t max_connections = 16;
   std::chrono::seconds max_idle{45};         ///< a kept connection that was unused for longer is closed, not used
   std::size_t max_body = 64U * 1024 * 1024;  ///< of a whole answer, decompressed
   std::size_t max_refusal = 1024 * 1024;     ///< of an answer outside 2xx: what is beyond is cut off
@@ -99,7 +100,8 @@ class http_client {
   /// Sends, and reads the whole answer, whatever its status. Waits in line while all connections are in use.
   boost::asio::awaitable<result<http_response>> send(http_request request, base::deadline by);
 
-  /// Sends, and returns with the headers of the answer, whatever its status.
+  /// Sends, and returns with the headers of the answer, whatever its status. On a connection that a stream has left at
+  /// its orderly end, or on a new one.
   boost::asio::awaitable<result<std::unique_ptr<response_stream>>> open(http_request request, base::deadline by);
 
   /// New connections go there (a rotated CA, another client certificate); kept ones are closed, those in use finish.
@@ -109,6 +111,7 @@ class http_client {
   http_counters const& counted() const;
 
  private:
+  enum class purpose { call, stream };
   struct pool;
   std::shared_ptr<pool> pool_;
   friend class response_stream;

@@ -150,6 +150,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   void start_log_reader(record_ptr const& r, std::string pod, bool follow);
   void read_later(record& r) const;
   kube::task<void> run_log_reader(record_ptr r, log_request what);
+  kube::task<void> read_end(std::unique_ptr<kube::byte_stream> rest);
   /// The API server refused to create a child.
   step refused(record& r, kube::error const& e);
   /// An answer that is the CodeExecution as it is now.
@@ -168,6 +169,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   async::task_group readers_;
   std::unordered_map<runtime::object_key, record_ptr> records_;
   std::size_t log_readers_ = 0;
+  std::size_t ends_being_read_ = 0;
   base::wall_time next_events_turn_{};
   counters counters_;
 };

@@ -34,10 +34,17 @@ struct log_reading {
   };
   ending end = ending::broken;
   std::string problem;
+  /// What follows the result frame, to be read or left; null where the server has ended it already.
+  std::unique_ptr<kube::byte_stream> rest;
 };
 
 /// Ends by itself as soon as the result frame is there. Memory is bounded by the capture's, bytes by a limit that only
 /// a log full of garbage reaches. Lifetime: the client outlives it. Cancellable (terminal).
 kube::task<log_reading> read_log(kube::client& client, log_request what);
+
+/// Reads to the end what nobody needs, so that the connection can serve again: over TLS a new one for each log costs
+/// more than all else that is done for an execution. Gives up on a server that does not end it in a few seconds.
+/// Cancellable (terminal).
+kube::task<void> read_to_end(std::unique_ptr<kube::byte_stream> rest);
 
 }  // namespace codeexec::reconciler

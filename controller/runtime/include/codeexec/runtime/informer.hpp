@@ -48,7 +48,7 @@ struct informer_options {
   std::vector<std::string> namespaces;  ///< none: all
   std::string label_selector;
   std::string field_selector;
-  kube::projection keep;  ///< what of an object the decoder reads; empty: all of it
+  kube::projection keep;                       ///< what of an object the decoder reads; empty: all of it
   std::optional<kube::lighter_state> lighter;  ///< where it reads less
   watch_policy policy;
 };
