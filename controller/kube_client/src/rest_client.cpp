@@ -170,6 +170,7 @@ class rest_client::impl {
     wire.target = url_.path + r.target;
     wire.idempotent = r.idempotent;
     wire.body = std::move(body);
+    wire.objection = r.objection;
     wire.headers.emplace_back("Accept", r.accept);
     wire.headers.emplace_back("User-Agent", options_.user_agent);
     if (!r.content_type.empty()) wire.headers.emplace_back("Content-Type", r.content_type);

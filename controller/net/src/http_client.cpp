@@ -389,6 +389,10 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
       link = std::move(*opened);
     }
 
+    // Here, where there is nothing left to wait for.
+    auto const objection = request.objection ? request.objection() : std::nullopt;
+    if (objection) co_return error(failure::cancelled, *objection);
+
     auto parser = make_parser();
     auto const written = co_await link->write(message, by);
     auto step = written;

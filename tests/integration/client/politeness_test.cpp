@@ -1,4 +1,6 @@
 // How a client treats a server that has much to do.
+#include <algorithm>
+
 #include "codeexec/kube_core/resource.hpp"
 
 #include "client_fixture.hpp"
@@ -111,6 +113,67 @@ TEST_F(Politeness, CancelledWaitForTheServerEndsAtOnce) {
   run_coro(io, tasks.join());
   ASSERT_TRUE(got->has_value());
   EXPECT_TRUE((*got)->error().is_cancelled());
+}
+
+/// Permitted when the call began, and forbidden while it waits.
+class Objection : public Politeness {
+ protected:
+  codeexec::kube::request write() {
+    auto r = post("/", "{}");
+    r.objection = [this]() -> std::optional<std::string> {
+      if (!forbidden) return std::nullopt;
+      return "not any more";
+    };
+    return r;
+  }
+  void expect_refusal(outcome<std::string> const& call) {
+    run_until([&] { return call->has_value(); });
+    ASSERT_FALSE((*call)->has_value());
+    EXPECT_TRUE((*call)->error().is_cancelled()) << (*call)->error().describe();
+    EXPECT_EQ((*call)->error().message(), "not any more");
+  }
+  std::size_t writes() const {
+    auto const& all = server->requests();
+    return static_cast<std::size_t>(
+        std::count_if(all.begin(), all.end(), [](auto const& one) { return one.method == "POST"; }));
+  }
+  bool forbidden = false;
+};
+
+TEST_F(Objection, RaisedWhileAServerIsTooBusyKeepsTheRequestFromBeingSentAgain) {
+  connect();
+  server->on("POST", "/", {busy(429, "1"), reply::answer(201, "made")});
+  auto const call = send_aside(write(), deadline::after(20s));
+  run_until([&] { return writes() == 1; });
+  forbidden = true;
+  expect_refusal(call);
+  EXPECT_EQ(writes(), 1U);
+}
+
+TEST_F(Objection, RaisedWhileTheRequestWaitsForItsTurnKeepsItBack) {
+  connect_with(20, 1);
+  server->on("GET", "/", reply::answer(200, "ok"));
+  EXPECT_TRUE(send(get("/")));
+  auto const call = send_aside(write());
+  io.restart();
+  io.poll();
+  forbidden = true;
+  expect_refusal(call);
+  EXPECT_EQ(writes(), 0U);
+}
+
+TEST_F(Objection, RaisedWhileTheRequestWaitsForAConnectionKeepsItBack) {
+  codeexec::kube::rest_client_options one_at_a_time;
+  one_at_a_time.max_connections = 1;
+  connect(config(), one_at_a_time);
+  server->on("GET", "/slow", reply::answer(200, "ok").slowly(50ms));
+  auto const before = send_aside(get("/slow"));
+  auto const call = send_aside(write());
+  run_until([&] { return server->requests().size() == 1; });
+  forbidden = true;
+  expect_refusal(call);
+  EXPECT_EQ(writes(), 0U);
+  EXPECT_EQ(***before, "ok");
 }
 
 TEST_F(Politeness, RequestsBeyondTheBurstComeAtTheRate) {

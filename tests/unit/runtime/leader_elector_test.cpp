@@ -231,5 +231,20 @@ TEST_F(LeaderElector, OnlyALeaderWrites) {
   EXPECT_EQ(seen, 2);
 }
 
+TEST_F(LeaderElector, AWriteIsPermittedEachTimeItIsSentAndNotOnce) {
+  bool leads = true;
+  guarded_client guarded(client, [&] { return leads; });
+  bool ends = false;
+  client.on_send = [&](kube::request const& r) -> std::optional<answer> {
+    EXPECT_FALSE(r.objection());
+    leads = false;  // while the server, too busy for it, lets it wait
+    ends = r.objection().has_value();
+    return answer("{}");
+  };
+  auto request = kube::make_create(kube::jobs, "a", "{}", "m");
+  EXPECT_TRUE(testing::run_coro(io, guarded.send(std::move(request), base::deadline::after(1s))));
+  EXPECT_TRUE(ends);
+}
+
 }  // namespace
 }  // namespace codeexec::runtime

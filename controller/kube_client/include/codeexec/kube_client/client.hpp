@@ -38,7 +38,8 @@ class client {
   client& operator=(client const&) = delete;
   virtual ~client() = default;
 
-  /// Sends and returns the body of a 2xx answer. Anything else is an error. Never retries what may have been done.
+  /// Sends and returns the body of a 2xx answer. Anything else is an error. Never retries what may have been done, and
+  /// sends nothing, not even again, that has an objection to it.
   virtual task<result<std::string>> send(request r, base::deadline by) = 0;
 
   /// Sends and returns once the headers of a 2xx answer are there; `by` is for that much.

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,10 @@ struct request {
   bool idempotent = false;
   /// For the debug line about the call: on whose behalf it is made. May be null.
   std::shared_ptr<base::log::context const> about;
+  /// Asked right before each time it goes out, the first and every later one: what a call waits for (its turn, a
+  /// connection, a busy server) takes long enough for the answer to change. A reason why it must not be sent ends the
+  /// call with `cancelled`. Null: nothing speaks against it.
+  std::function<std::optional<std::string>()> objection;
 };
 
 struct list_options {

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +32,9 @@ struct http_request {
   bool idempotent = false;
   /// The server may compress the answer. For send() alone, which takes it apart again.
   bool accept_gzip = false;
+  /// Asked once there is a connection to send it on, before its first byte: why it must not be sent any more. That ends
+  /// it with failure::cancelled. Null: nothing speaks against it.
+  std::function<std::optional<std::string>()> objection;
 };
 
 struct http_response {

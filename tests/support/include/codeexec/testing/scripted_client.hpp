@@ -124,6 +124,8 @@ class scripted_client final : public kube::client {
   boost::asio::any_io_executor const& executor() const { return executor_; }
 
   kube::task<kube::result<std::string>> send(kube::request r, base::deadline by) override {
+    auto const objection = r.objection ? r.objection() : std::nullopt;
+    if (objection) co_return kube::error(kube::error_kind::cancelled, *objection);
     calls_.push_back({r.method, r.target, r.body});
     if (on_send) {
       auto answer = on_send(r);
