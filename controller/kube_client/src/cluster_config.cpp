@@ -10,6 +10,7 @@
 #include "codeexec/base/file.hpp"
 #include "codeexec/net/url.hpp"
 
+#include "credentials/bearer.hpp"
 #include "kubeconfig.hpp"
 #include "proxy.hpp"
 
@@ -121,6 +122,8 @@ result<std::optional<cluster_config>> in_cluster(search& found, config_environme
   // Its absence is told now: a pod without automountServiceAccountToken has the variables all the same.
   auto const token = environment.read_file(folder + "/token");
   if (!token) return config_error("in a pod, but without a service account token: " + token.error().message);
+  auto const usable = bearer(trimmed(*token));
+  if (!usable) return config_error("the service account token " + folder + "/token: " + usable.error().message);
   // client-go asks in this order, too.
   auto own_namespace = found.variable("POD_NAMESPACE");
   if (own_namespace.empty()) {

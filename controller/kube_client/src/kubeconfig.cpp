@@ -9,6 +9,7 @@
 #include "codeexec/base/text.hpp"
 #include "codeexec/yaml_reader/yaml_reader.hpp"
 
+#include "credentials/bearer.hpp"
 #include "proxy.hpp"
 
 namespace codeexec::kube {
@@ -367,6 +368,8 @@ base::result<cluster_config> resolve(kubeconfig const& merged, std::string const
   out.client_certificate = who.client_certificate;
   out.client_key = who.client_key;
   if (!who.token.empty()) {
+    auto const usable = bearer(who.token);
+    if (!usable) return base::error(of_user + ": token: " + usable.error().message);
     out.who = token_identity{who.token};
   } else if (!who.token_file.empty()) {
     out.who = token_file_identity{who.token_file};

@@ -178,6 +178,14 @@ TEST(ClusterConfig, PodWithoutATokenSaysSo) {
   EXPECT_THAT(failure(world), HasSubstr("/sa/token"));
 }
 
+TEST(ClusterConfig, PodsTokenThatWouldBeMoreThanAHeaderIsRefusedAndNotQuoted) {
+  fake_environment world;
+  world.variables["KUBERNETES_SERVICE_HOST"] = "10.0.0.1";
+  world.variables["KUBERNETES_SERVICE_PORT"] = "443";
+  world.files["/sa/token"] = "s3cret\nX-Remote-User: root\n";
+  EXPECT_EQ(failure(world), "the service account token /sa/token: invalid header field value for \"Authorization\"");
+}
+
 TEST(ClusterConfig, FileNamedByFlagMustExist) {
   fake_environment world;
   config_flags flags;
@@ -238,6 +246,8 @@ TEST(ClusterConfig, BrokenFileIsNamedWithThePlaceAndNeverItsContent) {
       {one_context("", ""), "has no server"},
       {one_context("server: 's3cret'", ""), "begins with https:// or http://"},
       {one_context("server: 'http://a'", "token: s3cret"), "not sent in clear text"},
+      {one_context("server: 'https://a'", R"(token: "s3cret\r\nX-Remote-User: root")"),
+       "user \"u\" of /a: token: invalid header field value for \"Authorization\""},
       {one_context("server: 'http://a'", "exec: {command: c, apiVersion: client.authentication.k8s.io/v1beta1}"),
        "not sent in clear text"},
       {one_context("server: 'https://a'", "exec: {}"), "user \"u\" of /a: exec: command must be specified"},

@@ -10,6 +10,7 @@
 namespace {
 using namespace codeexec::kube;
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 using codeexec::base::deadline;
 using codeexec::testing::fake_environment;
 using codeexec::testing::manual_clock;
@@ -20,6 +21,12 @@ std::unique_ptr<credentials> make(boost::asio::io_context& io, identity who, man
   cluster_config config;
   config.who = std::move(who);
   return make_credentials(io.get_executor(), config, clock, world.get());
+}
+
+std::string refusal(std::string const& which) {
+  return "error: " +
+         error(error_kind::config, "getting credentials: " + which + "invalid header field value for \"Authorization\"")
+             .describe();
 }
 
 struct token_file_test : testing::Test {
@@ -72,6 +79,29 @@ TEST_F(token_file_test, TokenThatWasNeverThereIsToldAndLookedForAgain) {
             "error: cannot connect: getting credentials: the token cannot be read: /token: No such file or directory");
   world.files["/token"] = "late";
   EXPECT_EQ(header(), "Bearer late");
+}
+
+TEST_F(token_file_test, TokenThatWouldBeMoreThanAHeaderIsNoToken) {
+  world.files["/token"] = "s3cret\r\nX-Remote-User: root\n";
+  EXPECT_EQ(header(), refusal("the token cannot be read: /token: "));
+  world.files["/token"] = "one";
+  EXPECT_EQ(header(), "Bearer one");
+  world.files["/token"] = "s3cret\nx";
+  clock.advance(61s);
+  EXPECT_EQ(header(), "Bearer one");
+}
+
+TEST(Credentials, TokenOfTheConfigurationThatWouldBeMoreThanAHeaderIsRefusedAndNotQuoted) {
+  fake_environment world;
+  manual_clock clock;
+  boost::asio::io_context io;
+  for (std::string_view const end : {"\n"sv, "\r\nX-Remote-User: root"sv, "\x01"sv, "\x7f"sv, "\0"sv}) {
+    auto const who = make(io, token_identity{"s3cret" + std::string(end)}, clock, world);
+    auto const value = run_coro(who->current(deadline::never()));
+    ASSERT_FALSE(value);
+    EXPECT_EQ("error: " + value.error().describe(), refusal("the token: "));
+    EXPECT_EQ(value.error().kind(), error_kind::config);
+  }
 }
 
 TEST(Credentials, TokenOfTheConfigurationIsSentAndNoneIsNone) {

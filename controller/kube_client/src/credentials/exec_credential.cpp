@@ -6,6 +6,8 @@
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/yaml_reader/yaml_reader.hpp"
 
+#include "bearer.hpp"
+
 namespace codeexec::kube {
 namespace {
 
@@ -85,21 +87,24 @@ base::result<exec_credential> parse_exec_credential(std::string const& output, s
   if (status == object->end() || !status->is_object()) return wrong("didn't return a status field");
 
   exec_credential out;
+  std::string token;
   std::string expires;
   struct part {
     char const* key;
     std::string& into;
   };
-  for (auto const& [key, into] : {part{"token", out.token}, part{"clientCertificateData", out.certificate_pem},
+  for (auto const& [key, into] : {part{"token", token}, part{"clientCertificateData", out.certificate_pem},
                                   part{"clientKeyData", out.key_pem}, part{"expirationTimestamp", expires}}) {
     if (!text_of(*status, key, into)) return wrong("returned a status." + std::string(key) + " that is not text");
   }
   if (out.certificate_pem.empty() != out.key_pem.empty()) {
     return wrong("returned only certificate or key, not both");
   }
-  if (out.token.empty() && out.certificate_pem.empty()) return wrong("didn't return a token or cert/key pair");
-  for (char const c : out.token) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') return wrong("returned a token with a blank in it");
+  if (token.empty() && out.certificate_pem.empty()) return wrong("didn't return a token or cert/key pair");
+  if (!token.empty()) {
+    auto authorization = bearer(token);
+    if (!authorization) return wrong("returned a token that cannot be sent: " + authorization.error().message);
+    out.authorization = std::move(*authorization);
   }
   if (!expires.empty()) {
     out.expires = base::parse_time(expires);

@@ -14,7 +14,7 @@ namespace codeexec::kube {
 
 /// What a plugin printed. At least a token, or a certificate with its key.
 struct exec_credential {
-  std::string token;
+  std::string authorization;  ///< value of the header; empty where a certificate alone was given
   std::string certificate_pem;
   std::string key_pem;
   std::optional<base::wall_time> expires;

@@ -128,7 +128,7 @@ result<exec_credential> exec_plugin::understand(program_end const& end) const {
 
 void exec_plugin::remember(exec_credential given) {
   credential fresh;
-  if (!given.token.empty()) fresh.authorization = "Bearer " + given.token;
+  fresh.authorization = std::move(given.authorization);
   if (!given.certificate_pem.empty()) {
     auto const& old = given_ ? given_->certificate : nullptr;
     auto const same = old && old->certificate_pem == given.certificate_pem && old->key_pem == given.key_pem;

@@ -8,13 +8,13 @@ namespace codeexec::kube {
 class static_token final : public credentials {
  public:
   /// Empty: no Authorization header.
-  explicit static_token(std::string token);
+  explicit static_token(std::string const& token);
 
   task<result<credential>> current(base::deadline by) override;
   void rejected(credential const&) override {}
 
  private:
-  credential what_;
+  result<credential> what_;
 };
 
 }  // namespace codeexec::kube

@@ -4,6 +4,8 @@
 
 #include "codeexec/base/log.hpp"
 
+#include "bearer.hpp"
+
 namespace codeexec::kube {
 namespace {
 
@@ -21,21 +23,31 @@ std::string_view trimmed(std::string_view text) {
 token_file::token_file(std::string path, base::clock const& clock, config_environment const& environment)
     : path_(std::move(path)), clock_(clock), environment_(environment) {}
 
+result<std::string> token_file::read() const {
+  constexpr auto problem = "getting credentials: the token cannot be read: ";
+  auto const text = environment_.read_file(path_);
+  if (!text) return error(error_kind::connect, problem + text.error().message);
+  auto const token = trimmed(*text);
+  if (token.empty()) return error(error_kind::connect, problem + path_ + ": is empty");
+  auto authorization = bearer(std::string(token));
+  if (!authorization) return error(error_kind::config, problem + path_ + ": " + authorization.error().message);
+  return std::move(*authorization);
+}
+
 result<credential> token_file::read_if_due() {
   auto const now = clock_.steady_now();
   if (!read_at_ || now - *read_at_ >= reread_after) {
-    auto const text = environment_.read_file(path_);
-    std::string const fresh(text ? trimmed(*text) : std::string_view());
-    if (!fresh.empty()) {
-      token_ = fresh;
+    auto fresh = read();
+    if (fresh) {
+      authorization_ = std::move(*fresh);
     } else {
-      auto const why = text ? path_ + ": is empty" : text.error().message;
-      if (token_.empty()) return error(error_kind::connect, "getting credentials: the token cannot be read: " + why);
-      base::log::warn("the token cannot be read again; the last one stays in use", {base::log::kv("error", why)});
+      if (authorization_.empty()) return fresh.error();
+      base::log::warn("the token cannot be read again; the last one stays in use",
+                      {base::log::kv("error", fresh.error().message())});
     }
     read_at_ = now;
   }
-  return credential{"Bearer " + token_, nullptr};
+  return credential{authorization_, nullptr};
 }
 
 task<result<credential>> token_file::current(base::deadline) {
@@ -45,7 +57,7 @@ task<result<credential>> token_file::current(base::deadline) {
 
 void token_file::rejected(credential const& used) {
   // Refused requests that were sent with an older token say nothing about this one.
-  if (used.authorization == "Bearer " + token_) read_at_.reset();
+  if (used.authorization == authorization_) read_at_.reset();
 }
 
 }  // namespace codeexec::kube

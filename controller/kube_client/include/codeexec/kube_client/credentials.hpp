@@ -39,7 +39,7 @@ class credentials {
   virtual ~credentials() = default;
 
   /// What to send a request with now. A coroutine, because some have to run a program. Errors: kind `connect`: nothing
-  /// was sent, and it may go better later (or timeout).
+  /// was sent, and it may go better later (or timeout); `config`: a token that no header can hold.
   virtual task<result<credential>> current(base::deadline by) = 0;
 
   /// The server answered 401 to a request that was sent with `used`: if that is what is remembered, it is stale, and
