@@ -52,6 +52,29 @@ TEST_F(Tls, ServerOfAnotherAuthorityIsRefusedBeforeAnythingIsSent) {
                                HasSubstr("certificate signature failure"), HasSubstr("self-signed")));
 }
 
+TEST_F(Tls, IntermediateIsAnAnchorWithoutItsRoot) {
+  auto const intermediate = pki.intermediate();
+  start(intermediate.issue("server", {"IP:127.0.0.1"}));
+  connect(trusting(intermediate));
+  EXPECT_EQ(*send(get("/")), "ok");
+}
+
+TEST_F(Tls, IntermediateVouchesForNothingOfItsSiblings) {
+  start(pki.intermediate().issue("server", {"IP:127.0.0.1"}));
+  connect(trusting(pki.intermediate()));
+  EXPECT_THAT(refusal(),
+              AnyOf(HasSubstr("unable to get local issuer certificate"), HasSubstr("certificate signature failure")));
+}
+
+TEST_F(Tls, IntermediateThatTheServerShowsLeadsToTheRoot) {
+  auto const intermediate = pki.intermediate();
+  auto shown = intermediate.issue("server", {"IP:127.0.0.1"});
+  shown.certificate_pem += intermediate.ca_pem();
+  start(shown);
+  connect(trusting(pki));
+  EXPECT_EQ(*send(get("/")), "ok");
+}
+
 TEST_F(Tls, CertificateForAnotherHostIsRefused) {
   start(pki.issue("127.0.0.1", {"DNS:api.example", "IP:10.0.0.1"}));
   connect(trusting(pki));

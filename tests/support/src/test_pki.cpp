@@ -81,15 +81,24 @@ certificate_ptr new_certificate(std::string const& common_name, EVP_PKEY* key, i
 
 }  // namespace
 
-test_pki::test_pki() {
+test_pki::test_pki() : test_pki(nullptr) {}
+
+test_pki::test_pki(test_pki const* parent) {
   auto const key = new_key();
-  auto const cert = new_certificate("test authority", key.get(), 2);
-  X509_set_issuer_name(cert.get(), X509_get_subject_name(cert.get()));
-  add_extension(cert.get(), cert.get(), NID_basic_constraints, "critical,CA:TRUE");
-  add_extension(cert.get(), cert.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
-  add_extension(cert.get(), cert.get(), NID_subject_key_identifier, "hash");
-  check(X509_sign(cert.get(), key.get(), EVP_sha256()) > 0, "not signed");
+  auto const cert = new_certificate(parent == nullptr ? "test authority" : "test intermediate", key.get(), 2);
+  auto const parent_cert = parent == nullptr ? nullptr : read_certificate(parent->ca_.certificate_pem);
+  auto const parent_key = parent == nullptr ? nullptr : read_key(parent->ca_.key_pem);
+  auto* const issuer = parent_cert ? parent_cert.get() : cert.get();
+  X509_set_issuer_name(cert.get(), X509_get_subject_name(issuer));
+  add_extension(cert.get(), issuer, NID_basic_constraints, "critical,CA:TRUE");
+  add_extension(cert.get(), issuer, NID_key_usage, "critical,keyCertSign,cRLSign");
+  add_extension(cert.get(), issuer, NID_subject_key_identifier, "hash");
+  check(X509_sign(cert.get(), parent_key ? parent_key.get() : key.get(), EVP_sha256()) > 0, "not signed");
   ca_ = to_pem(cert.get(), key.get());
+}
+
+test_pki test_pki::intermediate() const {
+  return test_pki(this);
 }
 
 certificate test_pki::issue(std::string const& common_name, std::vector<std::string> const& alternative_names,

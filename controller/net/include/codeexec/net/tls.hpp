@@ -10,7 +10,7 @@
 namespace codeexec::net {
 
 struct tls_options {
-  std::string ca_pem;           ///< what to trust; empty: the machine's own store
+  std::string ca_pem;           ///< what to trust, each for itself; empty: the machine's own store
   std::string certificate_pem;  ///< chain of the client's certificate; empty: none
   std::string key_pem;
   bool verify = true;

@@ -11,10 +11,13 @@ struct certificate {
   std::string key_pem;
 };
 
-/// A certificate authority of its own for each instance.
+/// A certificate authority of its own for each instance: a root, unless intermediate() made it.
 class test_pki {
  public:
   test_pki();
+
+  /// Another authority, certified by this one.
+  test_pki intermediate() const;
 
   std::string const& ca_pem() const { return ca_.certificate_pem; }
 
@@ -23,6 +26,7 @@ class test_pki {
                     int valid_days = 1) const;
 
  private:
+  explicit test_pki(test_pki const* parent);
   certificate ca_;
 };
 
