@@ -24,6 +24,7 @@
 #include "codeexec/base/log.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/execution/occurrences.hpp"
+#include "codeexec/kube_client/credentials.hpp"
 #include "codeexec/kube_client/rest_client.hpp"
 #include "codeexec/reconciler/cached_objects.hpp"
 #include "codeexec/reconciler/code_execution_reconciler.hpp"
@@ -59,8 +60,8 @@ std::string host_name() {
   return name.data();
 }
 
-/// Two connections to one API server. Renewing the lease, and writing Events, must not wait behind the work, nor the
-/// work behind them.
+/// Two connections to one API server, with one proof of who we are. Renewing the lease, and writing Events, must not
+/// wait behind the work, nor the work behind them.
 struct clients {
   std::unique_ptr<kube::rest_client> work;
   std::unique_ptr<kube::rest_client> aside;
@@ -393,6 +394,7 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   how.max_connections = 32;
   how.qps = with.kube_api_qps;
   how.burst = with.kube_api_burst;
+  how.who = kube::make_credentials(io.get_executor(), cluster, base::system_clock(), kube::process_environment());
   auto work = kube::rest_client::create(io.get_executor(), cluster, how);
   how.max_connections = 4;
   how.qps = 0;

@@ -147,7 +147,9 @@ class rest_client::impl {
       : url_(std::move(url)),
         tls_(std::move(tls)),
         endpoint_(std::move(endpoint)),
-        credentials_(make_credentials(executor, config, clock, environment)),
+        credentials_(options.who
+                         ? options.who
+                         : std::shared_ptr<credentials>(make_credentials(executor, config, clock, environment))),
         options_(std::move(options)),
         clock_(clock),
         bucket_(options_.qps, options_.burst, std::chrono::steady_clock::now()),
@@ -234,7 +236,7 @@ class rest_client::impl {
   net::url url_;
   tls_source tls_;
   net::endpoint endpoint_;
-  std::unique_ptr<credentials> credentials_;
+  std::shared_ptr<credentials> credentials_;
   rest_client_options options_;
   base::clock const& clock_;
   token_bucket bucket_;

@@ -203,6 +203,28 @@ TEST(Program, WithoutAnApiServerItTriesOnAndStopsInOrder) {
   EXPECT_NE(p.output().find("stopped"), std::string::npos);
 }
 
+TEST(Program, ACredentialPluginIsRunOnceForAllItsClients) {
+  folder here;
+  auto const plugin =
+      here.write("plugin", "#!/bin/sh\necho run >>" + (here.path / "runs").string() +
+                               "\nsleep 0.3\necho '{\"kind\":\"ExecCredential\","
+                               "\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{\"token\":\"t\"}}'\n");
+  fs::permissions(plugin, fs::perms::owner_all);
+  auto const kubeconfig =
+      here.write("kubeconfig",
+                 "current-context: c\nclusters: [{name: k, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+                 "contexts: [{name: c, context: {cluster: k, user: u}}]\nusers:\n- name: u\n  user:\n    exec:\n"
+                 "      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n"
+                 "      command: " +
+                     plugin.string() + "\n");
+  controller_program p({"--kubeconfig", kubeconfig.string(), "--leader-elect"}, {"PATH=/usr/bin:/bin"});
+  EXPECT_TRUE(p.says("lease request failed")) << p.output();
+  EXPECT_TRUE(p.says("will try again")) << p.output();
+  EXPECT_EQ(read_file(here.path / "runs"), "run\n");
+  p.signal(SIGTERM);
+  EXPECT_EQ(p.wait(), 0) << p.output();
+}
+
 TEST(Program, AnInterruptStopsItToo) {
   controller_program p({"--server", nobody});
   EXPECT_TRUE(p.says("will try again"));

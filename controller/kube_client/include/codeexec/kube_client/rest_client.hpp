@@ -15,6 +15,8 @@
 
 namespace codeexec::kube {
 
+class credentials;
+
 struct rest_client_options {
   std::string user_agent = "codeexec";       ///< make_user_agent(): what the server's audit log shows
   std::size_t max_connections = 16;          ///< for send(); calls beyond wait in line. Streams have their own
@@ -28,6 +30,9 @@ struct rest_client_options {
   int max_tries = 6;
   /// On top of the deadline that the caller gives: API servers give up on a request after as long.
   std::chrono::seconds call_timeout{60};
+  /// Those of make_credentials() for the same cluster, where several clients of one program share them: a plugin is
+  /// then run once for all. Null: its own.
+  std::shared_ptr<credentials> who;
 };
 
 /// "codeexec-controller/0.1.0 (linux/amd64)".
