@@ -146,7 +146,7 @@ class rest_client::impl {
        config_environment const& environment)
       : url_(std::move(url)),
         tls_(std::move(tls)),
-        endpoint_(std::move(endpoint)),
+        endpoint_(std::make_shared<net::endpoint const>(std::move(endpoint))),
         credentials_(options.who
                          ? options.who
                          : std::shared_ptr<credentials>(make_credentials(executor, config, clock, environment))),
@@ -154,8 +154,7 @@ class rest_client::impl {
         clock_(clock),
         bucket_(options_.qps, options_.burst, std::chrono::steady_clock::now()),
         random_(make_rng()),
-        http_(std::move(executor), std::make_shared<net::endpoint const>(endpoint_), url_.authority(),
-              http_options(options_)) {}
+        http_(std::move(executor), endpoint_, url_.authority(), http_options(options_)) {}
 
   static net::http_client_options http_options(rest_client_options const& options) {
     net::http_client_options out;
@@ -180,14 +179,19 @@ class rest_client::impl {
     return wire;
   }
 
-  /// Another certificate, of ours or of the CA, means new connections.
+  /// Another certificate, of ours or of the CA, means new connections. With another one of ours, as with client-go,
+  /// none of the old ones goes on for longer than its call takes: the server judged them by what has been replaced.
   result<void> refresh_tls(credential const& proof) {
-    if (!endpoint_.tls) return {};
-    auto context = tls_.poll(proof.certificate);
-    if (!context) return context.error();
-    if (!*context) return {};
-    endpoint_.tls = std::move(*context);
-    http_.reconfigure(std::make_shared<net::endpoint const>(endpoint_));
+    if (!endpoint_->tls) return {};
+    auto change = tls_.poll(proof.certificate);
+    if (!change) return change.error();
+    if (!change->context) return {};
+    auto next = std::make_shared<net::endpoint>(*endpoint_);
+    next->tls = std::move(change->context);
+    endpoint_ = std::move(next);
+    using net::http_client;
+    http_.reconfigure(endpoint_,
+                      change->another_client ? http_client::open_streams::end : http_client::open_streams::go_on);
     return {};
   }
 
@@ -212,8 +216,7 @@ class rest_client::impl {
     std::string name;
     std::shared_ptr<log::context const> about;
     client_counters::per_kind& counted;
-    credential proof;
-    bool has_proof = false;
+    credential proof;  ///< of the last try
     bool refreshed = false;
     retry_schedule schedule;
     std::chrono::steady_clock::time_point sent_at;
@@ -221,7 +224,8 @@ class rest_client::impl {
   using call_ptr = std::shared_ptr<call_state>;
 
   static task<result<void>> wait_turn(std::shared_ptr<impl> self, base::deadline by);
-  /// Before each try: credentials where the call has none yet, its turn where it has to wait for one, the TLS settings.
+  /// Before each try: its turn where it has to wait for one, then the credentials and the TLS settings of this moment.
+  /// The try has to follow without another wait, so that the one goes over a connection of the other.
   static task<result<void>> get_ready(std::shared_ptr<impl> self, call_ptr call, bool takes_turn, base::deadline by);
   static task<result<bool>> shall_repeat(std::shared_ptr<impl> self, call_ptr call, int status,
                                          std::optional<std::chrono::seconds> wait, base::deadline by);
@@ -235,7 +239,7 @@ class rest_client::impl {
 
   net::url url_;
   tls_source tls_;
-  net::endpoint endpoint_;
+  std::shared_ptr<net::endpoint const> endpoint_;
   std::shared_ptr<credentials> credentials_;
   rest_client_options options_;
   base::clock const& clock_;
@@ -279,9 +283,8 @@ task<result<bool>> rest_client::impl::shall_repeat(std::shared_ptr<impl> self, c
     call->refreshed = true;
     self->credentials_->rejected(call->proof);
     auto fresh = co_await self->credentials_->current(by);
-    if (!fresh || *fresh == call->proof) co_return false;
-    call->proof = std::move(*fresh);
-    co_return true;
+    bool const another = fresh && *fresh != call->proof;
+    co_return another;
   }
   auto const left = std::chrono::floor<retry_schedule::duration>(by.at() - std::chrono::steady_clock::now());
   auto const pause = call->schedule.next(status, wait, left, self->random_);
@@ -302,16 +305,14 @@ task<result<void>> rest_client::impl::log_in(std::shared_ptr<impl> self, base::d
 
 task<result<void>> rest_client::impl::get_ready(std::shared_ptr<impl> self, call_ptr call, bool takes_turn,
                                                 base::deadline by) {
-  if (!call->has_proof) {
-    auto proof = co_await self->credentials_->current(by);
-    if (!proof) co_return proof.error().in(call->name);
-    call->proof = std::move(*proof);
-    call->has_proof = true;
-  }
   if (takes_turn) {
     auto turn = co_await wait_turn(self, by);
     if (!turn) co_return turn.error().in(call->name);
   }
+  // Not those of the try before: while it waited, another call may have got better ones.
+  auto proof = co_await self->credentials_->current(by);
+  if (!proof) co_return proof.error().in(call->name);
+  call->proof = std::move(*proof);
   auto usable = self->refresh_tls(call->proof);
   if (!usable) co_return usable.error().in(call->name);
   co_return result<void>();

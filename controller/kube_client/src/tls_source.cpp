@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::chrono::seconds look_again_after{60};
 
-bool same(net::tls_options const& a, net::tls_options const& b) {
-  return a.ca_pem == b.ca_pem && a.certificate_pem == b.certificate_pem && a.key_pem == b.key_pem;
+bool same_client(net::tls_options const& a, net::tls_options const& b) {
+  return a.certificate_pem == b.certificate_pem && a.key_pem == b.key_pem;
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ result<net::tls_context> tls_source::load() {
   return std::move(*context);
 }
 
-result<net::tls_context> tls_source::poll(std::shared_ptr<client_certificate const> const& certificate) {
+result<tls_source::change> tls_source::poll(std::shared_ptr<client_certificate const> const& certificate) {
   if (certificate == given_) return poll_files();
   auto options = in_use_;
   options.certificate_pem = certificate ? certificate->certificate_pem : std::string();
@@ -66,27 +66,27 @@ result<net::tls_context> tls_source::poll(std::shared_ptr<client_certificate con
                  "getting credentials: the credential plugin's certificate: " + context.error().message);
   given_ = certificate;
   in_use_ = std::move(options);
-  return std::move(*context);
+  return change{std::move(*context), true};
 }
 
-net::tls_context tls_source::poll_files() {
-  if (certificate_authority_.file.empty() && client_certificate_.file.empty() && client_key_.file.empty())
-    return nullptr;
+tls_source::change tls_source::poll_files() {
+  if (certificate_authority_.file.empty() && client_certificate_.file.empty() && client_key_.file.empty()) return {};
   auto const now = clock_.steady_now();
-  if (now - looked_at_ < look_again_after) return nullptr;
+  if (now - looked_at_ < look_again_after) return {};
   looked_at_ = now;
   auto options = read();
-  if (options && same(*options, in_use_)) return nullptr;
+  bool const another_client = options && !same_client(*options, in_use_);
+  if (options && !another_client && options->ca_pem == in_use_.ca_pem) return {};
   // A certificate and its key are two files, replaced one after the other: in between they do not fit.
   auto context = options ? net::make_client_tls(*options) : base::result<net::tls_context>(options.error());
   if (!context) {
     base::log::warn("changed certificates cannot be used; the last ones stay in use",
                     {base::log::kv("error", context.error().message)});
-    return nullptr;
+    return {};
   }
   base::log::info("certificates were read again");
   in_use_ = std::move(*options);
-  return std::move(*context);
+  return {std::move(*context), another_client};
 }
 
 }  // namespace codeexec::kube

@@ -17,14 +17,19 @@ class tls_source {
   /// The first context. Errors: kind `config`.
   result<net::tls_context> load();
 
-  /// Another context where a file has changed since, or where `certificate` is another object than last time; else
-  /// null. Looks at files at most once a minute; those that cannot be used now leave the context in use as it is, and
-  /// are looked at again. Errors: kind `connect`: `certificate` is unusable.
-  result<net::tls_context> poll(std::shared_ptr<client_certificate const> const& certificate);
+  struct change {
+    net::tls_context context;     ///< null: none
+    bool another_client = false;  ///< it shows another certificate of ours than the one before
+  };
+
+  /// Another context where a file has changed since, or where `certificate` is another object than last time. Looks at
+  /// files at most once a minute; those that cannot be used now leave the context in use as it is, and are looked at
+  /// again. Errors: kind `connect`: `certificate` is unusable.
+  result<change> poll(std::shared_ptr<client_certificate const> const& certificate);
 
  private:
   base::result<net::tls_options> read() const;
-  net::tls_context poll_files();
+  change poll_files();
 
   pem_source certificate_authority_;
   pem_source client_certificate_;

@@ -271,6 +271,13 @@ asio::awaitable<connection::step> connection::read_some(parser& into, base::dead
   co_return step{ec, bytes};
 }
 
+void connection::cut() {
+  cut_ = true;
+  // Not closed: the one who reads still holds it, and learns of it by the end of what comes.
+  boost::system::error_code ignored;
+  tcp_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+}
+
 bool connection::is_idle_and_open() {
   if (buffer_.size() != 0) return false;
   char byte = 0;

@@ -8,6 +8,8 @@
 #include <deque>
 #include <list>
 #include <optional>
+#include <unordered_set>
+#include <utility>
 
 #include "codeexec/async/cancellation.hpp"
 #include "codeexec/async/event.hpp"
@@ -30,6 +32,8 @@ constexpr int max_interim = 16;
 /// A body's first piece of memory; doubled as it fills, so that a length somebody claims costs nothing.
 constexpr std::size_t first_room = 16U * 1024;
 
+constexpr char const* why_cut = "what the connection was made with has been replaced";
+
 using parser_ptr = std::unique_ptr<connection::parser>;
 
 bool is_success(int status) {
@@ -43,6 +47,11 @@ encoding encoding_of(http::fields const& headers) {
   if (value.empty() || beast::iequals(value, "identity")) return encoding::none;
   if (beast::iequals(value, "gzip") || beast::iequals(value, "x-gzip")) return encoding::gzip;
   return encoding::unknown;
+}
+
+error broken(connection const& link, boost::system::error_code ec, std::string_view doing, bool cancelled) {
+  if (link.is_cut() && !cancelled) return error(failure::connection, std::string(doing) + ": " + why_cut);
+  return to_error(ec, failure::connection, doing, cancelled);
 }
 
 asio::awaitable<result<std::string>> refuse_encoding() {
@@ -66,7 +75,7 @@ struct http_client::pool {
   }
 
   struct kept {
-    std::unique_ptr<connection> link;
+    std::shared_ptr<connection> link;
     std::chrono::steady_clock::time_point since;
   };
   struct waiter {
@@ -84,6 +93,7 @@ struct http_client::pool {
   using kept_links = std::deque<kept>;
   kept_links idle_for_calls;
   kept_links idle_for_streams;
+  std::unordered_set<connection*> streams;
   std::size_t in_use = 0;
   std::list<std::shared_ptr<waiter>> line;
   http_counters counted;
@@ -98,7 +108,7 @@ struct http_client::pool {
   }
 
   /// The freshest usable one, or null. What is too old or dead is dropped on the way.
-  std::unique_ptr<connection> take_idle(purpose what) {
+  std::shared_ptr<connection> take_idle(purpose what) {
     auto& from = idle(what);
     drop_old(from);
     while (!from.empty()) {
@@ -109,7 +119,16 @@ struct http_client::pool {
     return nullptr;
   }
 
-  void keep(purpose what, std::unique_ptr<connection> link) {
+  /// Among `streams` for as long as it lives.
+  static std::shared_ptr<connection> as_stream(std::shared_ptr<pool> const& self, std::unique_ptr<connection> link) {
+    self->streams.insert(link.get());
+    return {link.release(), [home = std::weak_ptr<pool>(self)](connection* gone) {
+              std::unique_ptr<connection> const ours(gone);
+              if (auto const at = home.lock()) at->streams.erase(gone);
+            }};
+  }
+
+  void keep(purpose what, std::shared_ptr<connection> link) {
     auto& to_these = idle(what);
     drop_old(to_these);
     if (closed || &link->peer() != to.get()) return;  // reconfigured meanwhile
@@ -138,7 +157,9 @@ struct http_client::pool {
   asio::awaitable<result<void>> acquire(std::shared_ptr<pool> self, base::deadline by);
   /// Refers to the request's body.
   connection::request to_message(http_request const& request) const;
+  /// `toward` was the endpoint when the call began: what `request` proves itself by belongs to it.
   asio::awaitable<result<std::unique_ptr<response_stream>>> exchange(std::shared_ptr<pool> self, http_request request,
+                                                                     std::shared_ptr<endpoint const> toward,
                                                                      base::deadline by, purpose what);
 };
 
@@ -202,7 +223,7 @@ asio::awaitable<result<void>> http_client::pool::acquire(std::shared_ptr<pool> s
 
 struct response_stream::state {
   std::weak_ptr<http_client::pool> pool;
-  std::unique_ptr<connection> link;  // null once the body has ended
+  std::shared_ptr<connection> link;  // null once the body has ended
   http_client::purpose what = http_client::purpose::call;
   parser_ptr parser;
   std::vector<char> chunk;
@@ -253,8 +274,9 @@ asio::awaitable<result<std::size_t>> response_stream::read_into(char* to, std::s
     auto const step = co_await s.link->read_some(parser, by);
     if (step.ec) {
       auto const cancellation = co_await asio::this_coro::cancellation_state;
+      auto failed = broken(*s.link, step.ec, "reading the answer", async::is_cancelled(cancellation));
       s.link.reset();
-      co_return to_error(step.ec, failure::connection, "reading the answer", async::is_cancelled(cancellation));
+      co_return failed;
     }
     auto const got = size - body.size;
     if (got > 0) {
@@ -370,23 +392,25 @@ connection::request http_client::pool::to_message(http_request const& request) c
   return message;
 }
 
-asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exchange(std::shared_ptr<pool> self,
-                                                                                      http_request request,
-                                                                                      base::deadline by, purpose what) {
+asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exchange(
+    std::shared_ptr<pool> self, http_request request, std::shared_ptr<endpoint const> toward, base::deadline by,
+    purpose what) {
   auto const message = self->to_message(request);
   // A socket that happens to be ready would win against a timer that has already run out.
   if (by.passed()) co_return error(failure::timeout, "the deadline passed before the request was sent");
   bool may_reuse = true;
   for (;;) {
-    auto link = may_reuse ? self->take_idle(what) : nullptr;
+    auto link = may_reuse && toward == self->to ? self->take_idle(what) : nullptr;
     bool const reused = link != nullptr;
     if (reused) {
       ++self->counted.reused;
     } else {
-      auto opened = co_await connection::open(self->to, self->options.names, by);
+      auto opened = co_await connection::open(toward, self->options.names, by);
       if (!opened) co_return opened.error();
       ++self->counted.opened;
-      link = std::move(*opened);
+      // One that reconfigure() would have ended must not slip through while it is being made.
+      if (what == purpose::stream && toward != self->to) co_return error(failure::connect, why_cut);
+      link = what == purpose::stream ? as_stream(self, std::move(*opened)) : std::move(*opened);
     }
 
     // Here, where there is nothing left to wait for.
@@ -421,8 +445,8 @@ asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::pool::exc
 
     auto const cancellation = co_await asio::this_coro::cancellation_state;
     auto failed =
-        to_error(written.ec ? written.ec : step.ec, failure::connection,
-                 written.ec ? "sending the request" : "waiting for the answer", async::is_cancelled(cancellation));
+        broken(*link, written.ec ? written.ec : step.ec, written.ec ? "sending the request" : "waiting for the answer",
+               async::is_cancelled(cancellation));
     // A kept connection that the server closed while it lay idle is no failure of the server's. Once, on a fresh one,
     // and only where the server cannot have acted twice.
     bool const nothing_sent = written.ec && written.bytes == 0;
@@ -448,11 +472,12 @@ http_client::~http_client() {
 
 asio::awaitable<result<http_response>> http_client::send(http_request request, base::deadline by) {
   auto const shared = pool_;
+  auto const toward = shared->to;
   auto const acquired = co_await shared->acquire(shared, by);
   if (!acquired) co_return acquired.error();
   place<pool> const held(shared);
 
-  auto opened = co_await shared->exchange(shared, std::move(request), by, purpose::call);
+  auto opened = co_await shared->exchange(shared, std::move(request), toward, by, purpose::call);
   if (!opened) co_return opened.error();
   auto const stream = std::move(*opened);
   auto reading = is_success(stream->status())
@@ -469,13 +494,16 @@ asio::awaitable<result<http_response>> http_client::send(http_request request, b
 
 asio::awaitable<result<std::unique_ptr<response_stream>>> http_client::open(http_request request, base::deadline by) {
   auto const shared = pool_;
-  auto opened = co_await shared->exchange(shared, std::move(request), by, purpose::stream);
+  auto opened = co_await shared->exchange(shared, std::move(request), shared->to, by, purpose::stream);
   co_return opened;
 }
 
-void http_client::reconfigure(std::shared_ptr<endpoint const> to) {
+void http_client::reconfigure(std::shared_ptr<endpoint const> to, open_streams with) {
   pool_->to = std::move(to);
   pool_->drop_idle();
+  if (with == open_streams::go_on) return;
+  for (auto* const link : pool_->streams)
+    link->cut();
 }
 
 std::size_t http_client::idle_connections() const {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <unistd.h>
@@ -21,6 +22,7 @@ using codeexec::kube::exec_identity;
 using codeexec::kube::program;
 using codeexec::kube::program_end;
 using codeexec::kube::running_program;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -317,37 +319,100 @@ credential '{"token":"t"}')");
   EXPECT_THAT(content("said"), HasSubstr(R"("server":")" + server->url() + "\""));
 }
 
-TEST_F(ExecPlugin, CertificateIsShownAndAnotherOneMeansAnotherConnection) {
-  test_pki const pki;
-  serve_tls({pki.issue("server", {"IP:127.0.0.1"}), pki.ca_pem()});
-  server->on("GET", "/",
-             {reply::answer(200, "one"), reply::answer(401, status_body(401, "Unauthorized", "Unauthorized")),
-              reply::answer(200, "two"), reply::answer(200, "three")});
-  for (char const* const name : {"1", "2"}) {
-    auto const me = pki.issue(std::string("me") + name);
-    auto const escaped = [](std::string text) {
-      for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at))
-        text.replace(at, 1, "\\n");
-      return text;
-    };
-    std::ofstream(folder / ("status" + std::string(name)))
-        << R"({"clientCertificateData":")" << escaped(me.certificate_pem) << R"(","clientKeyData":")"
-        << escaped(me.key_pem) << "\"}";
+/// A plugin whose Nth run gives the certificate of "meN" and the token "tN", and a server that asks for both.
+class ExecCertificate : public ExecPlugin {
+ protected:
+  void SetUp() override {
+    serve_tls({pki.issue("server", {"IP:127.0.0.1"}), pki.ca_pem()});
+    for (std::string const name : {"1", "2"}) {
+      auto const me = pki.issue("me" + name);
+      nlohmann::json const status{
+          {"clientCertificateData", me.certificate_pem}, {"clientKeyData", me.key_pem}, {"token", "t" + name}};
+      std::ofstream(folder / ("status" + name)) << status;
+    }
   }
-  auto to = with_plugin(
-      "printf '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1beta1\","
-      "\"status\":'; cat $here/status$runs; echo '}'");
-  to.certificate_authority.data = pki.ca_pem();
-  connect(to);
+  void connect_with(codeexec::kube::rest_client_options options = {}) {
+    auto to = with_plugin(
+        "printf '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1beta1\","
+        "\"status\":'; cat $here/status$runs; echo '}'");
+    to.certificate_authority.data = pki.ca_pem();
+    connect(to, std::move(options));
+  }
+  static reply unauthorized() { return reply::answer(401, status_body(401, "Unauthorized", "Unauthorized")); }
+  /// Of each request: whom it was from by its connection, and by its header.
+  std::vector<std::string> callers() const {
+    std::vector<std::string> out;
+    for (auto const& one : server->requests())
+      out.push_back(one.target + " " + one.client + " " + one.headers.at("authorization"));
+    return out;
+  }
+  test_pki const pki;
+};
+
+TEST_F(ExecCertificate, IsShownAndAnotherOneMeansAnotherConnection) {
+  server->on("GET", "/",
+             {reply::answer(200, "one"), unauthorized(), reply::answer(200, "two"), reply::answer(200, "three")});
+  connect_with();
   EXPECT_EQ(*send(get("/")), "one");
   EXPECT_EQ(*send(get("/")), "two");
   EXPECT_EQ(*send(get("/")), "three");
   EXPECT_EQ(runs(), 2U);
-  auto const& requests = server->requests();
-  ASSERT_EQ(requests.size(), 4U);
-  EXPECT_EQ(requests[1].connection, requests[0].connection);
-  EXPECT_NE(requests[2].connection, requests[1].connection);
-  EXPECT_EQ(requests[3].connection, requests[2].connection);
+  EXPECT_THAT(callers(), ElementsAre("/ me1 Bearer t1", "/ me1 Bearer t1", "/ me2 Bearer t2", "/ me2 Bearer t2"));
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(ExecCertificate, CallThatTheServerLetWaitGoesOnWithTheOneOfNow) {
+  auto busy = reply::answer(429, status_body(429, "TooManyRequests", "slow down")).header("Retry-After", "1");
+  server->on("POST", "/waits", {std::move(busy), reply::answer(201, "made")});
+  server->on("GET", "/refused", {unauthorized(), reply::answer(200, "ok")});
+  server->on("GET", "/after", reply::answer(200, "ok"));
+  connect_with();
+  auto const waits = send_aside(post("/waits", "{}"), deadline::after(20s));
+  run_until([&] { return server->requests().size() == 1; });
+  EXPECT_EQ(*send(get("/refused")), "ok");
+  run_until([&] { return waits->has_value(); });
+  EXPECT_EQ(***waits, "made");
+  EXPECT_EQ(*send(get("/after")), "ok");
+  EXPECT_THAT(callers(), ElementsAre("/waits me1 Bearer t1", "/refused me1 Bearer t1", "/refused me2 Bearer t2",
+                                     "/waits me2 Bearer t2", "/after me2 Bearer t2"));
+  EXPECT_EQ(runs(), 2U);
+}
+
+TEST_F(ExecCertificate, CallThatWaitedInLineSpeaksForOneOnlyAndItsRefusalIsNotBlamedOnTheNext) {
+  codeexec::kube::rest_client_options one_at_a_time;
+  one_at_a_time.max_connections = 1;
+  server->on("GET", "/slow", reply::answer(200, "ok").slowly(1s));
+  server->on("GET", "/in-line", {unauthorized(), reply::answer(200, "ok")});
+  server->on("GET", "/watch", {unauthorized(), reply::stream({"one\n"})});
+  connect_with(one_at_a_time);
+  auto const slow = send_aside(get("/slow"));
+  run_until([&] { return server->requests().size() == 1; });
+  auto const in_line = send_aside(get("/in-line"));
+  ASSERT_TRUE(open(get("/watch")));
+  ASSERT_FALSE(slow->has_value());
+  run_until([&] { return in_line->has_value(); });
+  EXPECT_EQ(***in_line, "ok");
+  EXPECT_EQ(***slow, "ok") << "what is under way may finish";
+  EXPECT_THAT(callers(), ElementsAre("/slow me1 Bearer t1", "/watch me1 Bearer t1", "/watch me2 Bearer t2",
+                                     "/in-line me1 Bearer t1", "/in-line me2 Bearer t2"));
+  EXPECT_EQ(runs(), 2U);
+}
+
+TEST_F(ExecCertificate, WatchOfTheOldOneEnds) {
+  server->on("GET", "/watch", reply::stream({"one\n"}).unfinished().then(reply::ending::silence));
+  server->on("GET", "/refused", {unauthorized(), reply::answer(200, "ok")});
+  connect_with();
+  auto const old = open(get("/watch"));
+  ASSERT_TRUE(old);
+  EXPECT_EQ(*read(**old), "one\n");
+  EXPECT_EQ(*send(get("/refused")), "ok");
+  auto const end = read(**old);
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().kind(), error_kind::connection) << end.error().describe();
+  auto const next = open(get("/watch"));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(*read(**next), "one\n");
+  EXPECT_EQ(server->requests().back().client, "me2");
 }
 
 TEST_F(ExecPlugin, UnusableCertificateIsToldWithoutItsContent) {

@@ -205,7 +205,7 @@ TEST_F(IdleConnections, AnotherEndpointClosesThoseToTheOldOne) {
   EXPECT_EQ(fetch(http), "ok");
   EXPECT_EQ(fetch(http), "ok");
   EXPECT_EQ(http.counted().reused, 1U);
-  http.reconfigure(std::make_shared<net::endpoint>(*to));
+  http.reconfigure(std::make_shared<net::endpoint>(*to), net::http_client::open_streams::go_on);
   EXPECT_EQ(http.idle_connections(), 0U);
   EXPECT_EQ(fetch(http), "ok");
   EXPECT_EQ(server->connections(), 2);
@@ -235,8 +235,29 @@ TEST_F(IdleConnections, StreamThatEndedLeavesItsToTheNextStreamAndCallsKeepTheir
   stream(false);  // one that is left before its end takes its connection with it
   stream(true);
   EXPECT_EQ(server->connections(), 3);
-  http.reconfigure(std::make_shared<net::endpoint>(*to));
+  http.reconfigure(std::make_shared<net::endpoint>(*to), net::http_client::open_streams::go_on);
   EXPECT_EQ(http.idle_connections(), 0U);
+}
+
+TEST_F(IdleConnections, AnotherEndpointEndsStreamsWhereItIsToldTo) {
+  net::http_client http(io.get_executor(), to, "x");
+  server->on("GET", "/watch", reply::stream({"one\n"}).unfinished().then(reply::ending::silence));
+  net::http_request request;
+  request.target = "/watch";
+  auto const stream = run_coro(io, http.open(request, deadline::after(5s)));
+  ASSERT_TRUE(stream);
+  EXPECT_EQ(*run_coro(io, (*stream)->read_some(deadline::after(5s))), "one\n");
+  http.reconfigure(std::make_shared<net::endpoint>(*to), net::http_client::open_streams::go_on);
+  EXPECT_EQ(run_coro(io, (*stream)->read_some(deadline::after(20ms))).error().kind, net::failure::timeout);
+
+  auto const another = run_coro(io, http.open(request, deadline::after(5s)));
+  ASSERT_TRUE(another);
+  EXPECT_EQ(*run_coro(io, (*another)->read_some(deadline::after(5s))), "one\n");
+  http.reconfigure(std::make_shared<net::endpoint>(*to), net::http_client::open_streams::end);
+  auto const end = run_coro(io, (*another)->read_some(deadline::after(5s)));
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().kind, net::failure::connection);
+  EXPECT_THAT(end.error().message, ::testing::HasSubstr("has been replaced"));
 }
 
 TEST_F(IdleConnections, DeadOneIsCountedWhereTheRequestWasSentAgain) {

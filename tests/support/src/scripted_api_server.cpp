@@ -1,6 +1,7 @@
 #include "codeexec/testing/scripted_api_server.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -18,6 +19,7 @@
 
 #include "codeexec/async/deadline.hpp"
 #include "codeexec/async/task_group.hpp"
+#include "codeexec/net/openssl_handles.hpp"
 
 namespace codeexec::testing {
 namespace asio = boost::asio;
@@ -166,7 +168,8 @@ struct scripted_api_server::state : std::enable_shared_from_this<state> {
   static asio::awaitable<void> serve_tls(std::shared_ptr<state> self,
                                          std::shared_ptr<beast::ssl_stream<beast::tcp_stream>> stream, int number);
   template <class Stream>
-  static asio::awaitable<reply::ending> serve(std::shared_ptr<state> self, std::shared_ptr<Stream> stream, int number);
+  static asio::awaitable<reply::ending> serve(std::shared_ptr<state> self, std::shared_ptr<Stream> stream, int number,
+                                              std::string client);
 };
 
 namespace {
@@ -199,6 +202,15 @@ class listed {
   tcp::socket* socket_;
 };
 
+std::string common_name_of_peer(SSL* ssl) {
+  net::certificate_ptr const shown(SSL_get1_peer_certificate(ssl));
+  std::array<char, 256> name{};
+  if (!shown) return {};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, name.data(),
+                            static_cast<int>(name.size()));
+  return name.data();
+}
+
 void reset(tcp::socket& socket) {
   boost::system::error_code ignored;
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
@@ -208,7 +220,8 @@ void reset(tcp::socket& socket) {
 
 template <class Stream>
 asio::awaitable<reply::ending> scripted_api_server::state::serve(std::shared_ptr<state> self,
-                                                                 std::shared_ptr<Stream> stream, int number) {
+                                                                 std::shared_ptr<Stream> stream, int number,
+                                                                 std::string client) {
   beast::flat_buffer buffer;
   auto* const socket = &beast::get_lowest_layer(*stream).socket();
   listed const among_open(self, socket);
@@ -227,6 +240,7 @@ asio::awaitable<reply::ending> scripted_api_server::state::serve(std::shared_ptr
       request.headers[lower(field.name_string())] = std::string(field.value());
     request.body = parser.get().body();
     request.connection = number;
+    request.client = client;
     auto const answer = self->next_reply(request);
     self->requests.push_back(std::move(request));
     being_answered const counted(self);
@@ -244,7 +258,7 @@ asio::awaitable<reply::ending> scripted_api_server::state::serve(std::shared_ptr
 
 asio::awaitable<void> scripted_api_server::state::serve_plain(std::shared_ptr<state> self,
                                                               std::shared_ptr<beast::tcp_stream> stream, int number) {
-  auto const ending = co_await serve(self, stream, number);
+  auto const ending = co_await serve(self, stream, number, std::string());
   if (ending == reply::ending::reset) reset(stream->socket());
 }
 
@@ -254,7 +268,7 @@ asio::awaitable<void> scripted_api_server::state::serve_tls(
   auto const* const name = SSL_get_servername(stream->native_handle(), TLSEXT_NAMETYPE_host_name);
   self->server_names.emplace_back(name == nullptr ? "" : name);
   if (failed) co_return;
-  auto const ending = co_await serve(self, stream, number);
+  auto const ending = co_await serve(self, stream, number, common_name_of_peer(stream->native_handle()));
   if (ending == reply::ending::reset) reset(stream->next_layer().socket());
   if (ending == reply::ending::close) {
     stream->next_layer().expires_after(std::chrono::seconds(1));

@@ -79,6 +79,10 @@ class connection {
   /// False where the peer has closed, or has sent what nobody asked for: not to be used again.
   bool is_idle_and_open();
 
+  /// Ends what is being read or written, and makes it useless for what would come after.
+  void cut();
+  bool is_cut() const { return cut_; }
+
   /// True where bytes were read that no parser has taken yet.
   bool has_unparsed() const { return buffer_.size() != 0; }
 
@@ -104,6 +108,7 @@ class connection {
   /// Bytes read ahead of the parser. Kept across messages: it may hold the beginning of the next one. Bounded, because
   /// the parser looks for the end of a line in it: of a header, of a chunk's extensions.
   boost::beast::flat_buffer buffer_;
+  bool cut_ = false;
 };
 
 /// What a failed step means. `fallback` where the code itself does not say. A TLS alert is the peer's refusal; any

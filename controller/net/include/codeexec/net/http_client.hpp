@@ -109,8 +109,11 @@ class http_client {
   /// its orderly end, or on a new one.
   boost::asio::awaitable<result<std::unique_ptr<response_stream>>> open(http_request request, base::deadline by);
 
-  /// New connections go there (a rotated CA, another client certificate); kept ones are closed, those in use finish.
-  void reconfigure(std::shared_ptr<endpoint const> to);
+  enum class open_streams { go_on, end };
+  /// Calls from now on go there (a rotated CA, another client certificate); those before, which may still wait in line,
+  /// go where they would have gone. Kept connections are closed; those of whole exchanges serve until the exchange is
+  /// over; a stream, which has no end of its own, goes on or ends with failure::connection.
+  void reconfigure(std::shared_ptr<endpoint const> to, open_streams with);
 
   std::size_t idle_connections() const;
   http_counters const& counted() const;

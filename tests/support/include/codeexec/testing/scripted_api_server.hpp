@@ -71,6 +71,7 @@ struct recorded_request {
   std::map<std::string, std::string> headers;  ///< names in lower case
   std::string body;
   int connection = 0;  ///< 1 for the first connection accepted
+  std::string client;  ///< the common name of the certificate that the client showed; empty: none
 };
 
 /// Lifetime: await stop() before destruction. Thread: the executor's.
