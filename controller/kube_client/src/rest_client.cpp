@@ -216,7 +216,9 @@ class rest_client::impl {
     std::string name;
     std::shared_ptr<log::context const> about;
     client_counters::per_kind& counted;
-    credential proof;  ///< of the last try
+    // Of the last try:
+    credential proof;
+    std::shared_ptr<net::endpoint const> toward;
     bool refreshed = false;
     retry_schedule schedule;
     std::chrono::steady_clock::time_point sent_at;
@@ -282,8 +284,13 @@ task<result<bool>> rest_client::impl::shall_repeat(std::shared_ptr<impl> self, c
     if (call->refreshed) co_return false;
     call->refreshed = true;
     self->credentials_->rejected(call->proof);
+    // A refusal of what has been replaced since says nothing about its successor.
+    if (call->toward == self->endpoint_) self->tls_.look_again();
     auto fresh = co_await self->credentials_->current(by);
-    bool const another = fresh && *fresh != call->proof;
+    if (!fresh) co_return false;
+    auto usable = self->refresh_tls(*fresh);
+    if (!usable) co_return usable.error();
+    bool const another = *fresh != call->proof || self->endpoint_ != call->toward;
     co_return another;
   }
   auto const left = std::chrono::floor<retry_schedule::duration>(by.at() - std::chrono::steady_clock::now());
@@ -315,6 +322,7 @@ task<result<void>> rest_client::impl::get_ready(std::shared_ptr<impl> self, call
   call->proof = std::move(*proof);
   auto usable = self->refresh_tls(call->proof);
   if (!usable) co_return usable.error().in(call->name);
+  call->toward = self->endpoint_;
   co_return result<void>();
 }
 

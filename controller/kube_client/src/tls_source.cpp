@@ -72,7 +72,7 @@ result<tls_source::change> tls_source::poll(std::shared_ptr<client_certificate c
 tls_source::change tls_source::poll_files() {
   if (certificate_authority_.file.empty() && client_certificate_.file.empty() && client_key_.file.empty()) return {};
   auto const now = clock_.steady_now();
-  if (now - looked_at_ < look_again_after) return {};
+  if (looked_at_ && now - *looked_at_ < look_again_after) return {};
   looked_at_ = now;
   auto options = read();
   bool const another_client = options && !same_client(*options, in_use_);

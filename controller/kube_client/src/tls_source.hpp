@@ -27,6 +27,9 @@ class tls_source {
   /// again. Errors: kind `connect`: `certificate` is unusable.
   result<change> poll(std::shared_ptr<client_certificate const> const& certificate);
 
+  /// The server did not take what was shown: the next poll() looks at the files, whenever it last did.
+  void look_again() { looked_at_.reset(); }
+
  private:
   base::result<net::tls_options> read() const;
   change poll_files();
@@ -39,7 +42,7 @@ class tls_source {
   config_environment environment_;
   net::tls_options in_use_;
   std::shared_ptr<client_certificate const> given_;  ///< in place of the configuration's
-  base::steady_time looked_at_;
+  std::optional<base::steady_time> looked_at_;       ///< nothing: looked at again at the next poll()
 };
 
 }  // namespace codeexec::kube

@@ -264,6 +264,101 @@ TEST_F(Tls, RotatedAuthorityIsTrustedWithinAMinuteAndWithoutARestart) {
   EXPECT_EQ(*send(get("/")), "ok");
 }
 
+/// Our certificate and its key in files that somebody else replaces.
+class RotatedCertificate : public Tls {
+ protected:
+  void SetUp() override {
+    start(pki.issue("server", {"IP:127.0.0.1"}), pki.ca_pem());
+    files["/me.crt"] = one.certificate_pem;
+    files["/me.key"] = one.key_pem;
+    auto to = trusting(pki);
+    to.client_certificate.file = "/me.crt";
+    to.client_key.file = "/me.key";
+    connect(to);
+  }
+  /// As whom the server sees us.
+  std::string caller() {
+    auto const answer = send(get("/"));
+    EXPECT_TRUE(answer) << answer.error().describe();
+    return server->requests().back().client;
+  }
+  certificate const one = pki.issue("one");
+  certificate const two = pki.issue("two");
+};
+
+TEST_F(RotatedCertificate, IsShownWithinAMinuteOnANewConnection) {
+  EXPECT_EQ(caller(), "one");
+  files["/me.crt"] = two.certificate_pem;
+  files["/me.key"] = two.key_pem;
+  clock.advance(59s);
+  EXPECT_EQ(caller(), "one");
+  clock.advance(1s);
+  EXPECT_EQ(caller(), "two");
+  EXPECT_EQ(caller(), "two");
+  EXPECT_EQ(server->connections(), 2);
+}
+
+TEST_F(RotatedCertificate, OldPairServesWhileOnlyOneOfTheTwoIsReplaced) {
+  EXPECT_EQ(caller(), "one");
+  files["/me.crt"] = two.certificate_pem;
+  clock.advance(60s);
+  EXPECT_EQ(caller(), "one");
+  files["/me.key"] = two.key_pem;
+  EXPECT_EQ(caller(), "one");
+  clock.advance(60s);
+  EXPECT_EQ(caller(), "two");
+  files["/me.key"] = one.key_pem;
+  clock.advance(60s);
+  EXPECT_EQ(caller(), "two");
+  files["/me.crt"] = one.certificate_pem;
+  clock.advance(60s);
+  EXPECT_EQ(caller(), "one");
+}
+
+TEST_F(RotatedCertificate, WatchOfTheOldOneEndsAndThatOfARotatedAuthorityAloneDoesNot) {
+  server->on("GET", "/watch", reply::stream({"one\n"}).unfinished().then(reply::ending::silence));
+  files["/ca.crt"] = pki.ca_pem();
+  auto to = trusting(pki);
+  to.certificate_authority.data.clear();
+  to.certificate_authority.file = "/ca.crt";
+  to.client_certificate.file = "/me.crt";
+  to.client_key.file = "/me.key";
+  connect(to);
+  auto const stream = open(get("/watch"));
+  ASSERT_TRUE(stream);
+  EXPECT_EQ(*read(**stream), "one\n");
+  files["/ca.crt"] += test_pki().ca_pem();
+  clock.advance(60s);
+  EXPECT_EQ(caller(), "one");
+  EXPECT_TRUE(read(**stream, deadline::after(20ms)).error().is_timeout());
+
+  auto const next = open(get("/watch"));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(*read(**next), "one\n");
+  files["/me.crt"] = two.certificate_pem;
+  files["/me.key"] = two.key_pem;
+  clock.advance(60s);
+  EXPECT_EQ(caller(), "two");
+  auto const end = read(**next);
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().kind(), error_kind::connection) << end.error().describe();
+}
+
+TEST_F(RotatedCertificate, RefusalOfTheOldOneMakesItLookAtOnceAndTryAgain) {
+  auto const refused = reply::answer(401, status_body(401, "Unauthorized", "Unauthorized"));
+  server->on("POST", "/", {refused, reply::answer(201, "made"), refused, refused});
+  files["/me.crt"] = two.certificate_pem;
+  files["/me.key"] = two.key_pem;
+  EXPECT_EQ(*send(post("/", "{}")), "made");
+  ASSERT_EQ(server->requests().size(), 2U);
+  EXPECT_EQ(server->requests()[0].client, "one");
+  EXPECT_EQ(server->requests()[1].client, "two");
+  auto const answer = send(post("/", "{}"));
+  ASSERT_FALSE(answer);
+  EXPECT_TRUE(answer.error().is_unauthorized());
+  EXPECT_EQ(server->requests().size(), 3U) << "the same once more would be refused once more";
+}
+
 TEST_F(Tls, StreamCutWithoutAGoodbyeIsAnErrorAndNeverAnEnd) {
   start();
   connect(trusting(pki));

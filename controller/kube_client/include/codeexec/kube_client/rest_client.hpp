@@ -39,9 +39,10 @@ struct rest_client_options {
 std::string make_user_agent(std::string_view program, std::string_view version);
 
 /// Credentials and certificate files are read again as they rotate (at most once a minute). A 401 makes it fetch the
-/// credential anew and, where that gave another one, repeat the request: the server did not act on it. So it does,
-/// after a wait, with what the server is too busy for (429, 503 with Retry-After), while tries and the deadline allow
-/// it; then the refusal is the answer. It repeats nothing else but reads on a kept connection that turned out dead.
+/// credential anew, look at the files at once and, where there is another one, repeat the request: the server did not
+/// act on it. So it does, after a wait, with what the server is too busy for (429, 503 with Retry-After), while tries
+/// and the deadline allow it; then the refusal is the answer. It repeats nothing else but reads on a kept connection
+/// that turned out dead.
 ///
 /// Logs method, path, status and time of each call at debug; never headers or bodies.
 class rest_client final : public client {
