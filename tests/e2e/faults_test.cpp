@@ -26,6 +26,7 @@ std::vector<named_fault> call_faults() {
   return {{"delay", {{"fault", "delay"}, {"milliseconds", 700u}}},
           {"conflict", {{"fault", "status"}, {"code", 409u}}},
           {"gone", {{"fault", "expire"}}},
+          {"unauthorized", {{"fault", "status"}, {"code", 401u}}},
           {"throttled", {{"fault", "status"}, {"code", 429u}, {"retryAfterSeconds", 1u}}},
           {"internal", {{"fault", "status"}, {"code", 500u}}},
           {"unavailable", {{"fault", "status"}, {"code", 503u}}},
@@ -239,6 +240,8 @@ TEST_F(Faults, whatever_happens_to_the_command_line_its_user_sees_the_same) {
     return run_program(arguments, options);
   };
   auto faults = call_faults();
+  // Who has to log in anew is told so at once.
+  std::erase_if(faults, [](named_fault const& one) { return one.name == "unauthorized"; });
   for (auto& one : stream_faults())
     faults.push_back(std::move(one));
   for (auto const& fault : faults) {

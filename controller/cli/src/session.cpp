@@ -38,7 +38,9 @@ kube::task<void> relay_pulses(async::event* source, async::event* wake) {
 bool may_pass(kube::error const& e) {
   bool const other_object = e.is_conflict() && e.message().find("Precondition failed") != std::string::npos;
   bool const unreachable = e.kind() == kube::error_kind::connect || e.kind() == kube::error_kind::tls;
-  return (e.is_retryable() || e.is_gone()) && !e.is_already_exists() && !other_object && !unreachable;
+  // Whoever sits before the terminal has to log in anew, and is told so at once.
+  bool const hopeless = e.is_already_exists() || e.is_unauthorized() || other_object || unreachable;
+  return (e.is_retryable() || e.is_gone()) && !hopeless;
 }
 
 kube::task<kube::result<std::string>> send_patiently(session& in, kube::request request, base::deadline by,

@@ -26,6 +26,8 @@ std::optional<fault_kind> kind_of(std::string const& word) {
 
 char const* reason_of(int code) {
   switch (code) {
+    case 401:
+      return "Unauthorized";
     case 409:
       return "Conflict";
     case 410:

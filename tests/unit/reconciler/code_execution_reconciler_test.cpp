@@ -471,6 +471,50 @@ TEST(Reconciler, ABrokenFollowIsReadOnceMoreAtTheEnd) {
   EXPECT_EQ(cluster.status()["stdout"], "first half\nsecond half\n");
 }
 
+TEST(Reconciler, ALogThatTheServerCannotTellWhoAsksForIsAskedForAgain) {
+  mini_cluster cluster;
+  auto const began = cluster.clock.wall_now();
+  cluster.fault_at = [&](std::size_t, kube::request const& r) {
+    bool const of_log = r.target.find("/log") != std::string::npos;
+    return of_log && cluster.clock.wall_now() - began < 20s ? mini_cluster::fault::unauthorized
+                                                            : mini_cluster::fault::none;
+  };
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  cluster.log = "stdout F all of it\n";
+  cluster.end_containers([](auto const& token) {
+    return R"({"v":1,"token":")" + token + R"(","end":"exited","exitCode":0,"stdoutBytes":10,"stderrBytes":0})";
+  });
+  for (int i = 0; i < 30 && cluster.status().value("phase", "") != "Succeeded"; ++i) {
+    op.settle();
+    cluster.clock.advance(1s);
+  }
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded") << cluster.status().dump();
+  EXPECT_EQ(cluster.status()["stdout"], "all of it\n");
+}
+
+TEST(Reconciler, ACancelThatTheServerCannotTellWhoAsksForStillLeavesTheOutput) {
+  mini_cluster cluster;
+  int refusals = 0;
+  cluster.fault_at = [&](std::size_t, kube::request const& r) {
+    bool const of_pod = r.method == kube::verb::patch && r.target.find("/pods/") != std::string::npos;
+    return of_pod && ++refusals <= 2 ? mini_cluster::fault::unauthorized : mini_cluster::fault::none;
+  };
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  op.settle();
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  op.settle();
+  EXPECT_EQ((*cluster.first("pods"))["spec"]["activeDeadlineSeconds"], 1);
+  EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
+}
+
 TEST(Reconciler, BeyondTheBoundOfFollowersThePodsStatusServes) {
   mini_cluster cluster;
   execution::config config;
@@ -645,9 +689,13 @@ TEST_P(EveryCall, MayBeTheOperatorsLast) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, EveryCall, ::testing::Values(mini_cluster::fault::refused, mini_cluster::fault::lost),
+INSTANTIATE_TEST_SUITE_P(, EveryCall,
+                         ::testing::Values(mini_cluster::fault::refused, mini_cluster::fault::lost,
+                                           mini_cluster::fault::unauthorized),
                          [](auto const& name) {
-                           return name.param == mini_cluster::fault::lost ? "AnswerLost" : "NeverArrived";
+                           return name.param == mini_cluster::fault::lost      ? "AnswerLost"
+                                  : name.param == mini_cluster::fault::refused ? "NeverArrived"
+                                                                               : "AskerUnknown";
                          });
 
 }  // namespace

@@ -47,9 +47,10 @@ class mini_cluster {
  public:
   enum class fault {
     none,
-    refused,    ///< the request did not arrive
-    lost,       ///< it was done, and the answer did not arrive
-    forbidden,  ///< the right for it is missing
+    refused,       ///< the request did not arrive
+    lost,          ///< it was done, and the answer did not arrive
+    forbidden,     ///< the right for it is missing
+    unauthorized,  ///< the server cannot tell who asks
   };
 
   mini_cluster() : client(io.get_executor()) {
@@ -58,6 +59,7 @@ class mini_cluster {
       auto const what = fault_at ? fault_at(calls.size() - 1, r) : fault::none;
       if (what == fault::refused) return kube::error(kube::error_kind::connect, "scripted");
       if (what == fault::forbidden) return status_error(403, "Forbidden", "it may not");
+      if (what == fault::unauthorized) return status_error(401, "Unauthorized", "Unauthorized");
       auto answer = serve(r);
       clock.advance(3ms);
       if (what == fault::lost) return kube::error(kube::error_kind::connection, "scripted");
@@ -66,6 +68,7 @@ class mini_cluster {
     client.on_open = [this](kube::request const& r) -> std::optional<kube::result<std::shared_ptr<scripted_stream>>> {
       calls.push_back(name_of(r));
       auto const what = fault_at ? fault_at(calls.size() - 1, r) : fault::none;
+      if (what == fault::unauthorized) return status_error(401, "Unauthorized", "Unauthorized");
       if (what != fault::none) return kube::error(kube::error_kind::connect, "scripted");
       return open_log(r);
     };

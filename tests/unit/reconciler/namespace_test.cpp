@@ -179,18 +179,21 @@ TEST(Namespace, WithoutTheRightOrTheAPINothingIsStartedAndTheMessageSaysWhatToDo
   }
 }
 
-TEST(Namespace, AServerThatIsBusyIsAskedAgain) {
-  mini_cluster cluster;
-  int tries = 0;
-  cluster.on_create = [&](std::string const& plural, json const&) -> std::optional<kube::error> {
-    if (plural == "networkpolicies" && ++tries == 1) return policy_refusal(503, "ServiceUnavailable", "busy");
-    return std::nullopt;
-  };
-  operator_process op(cluster);
-  cluster.apply("hello", denied());
-  op.settle();
-  EXPECT_EQ(cluster.jobs_ever, 1);
-  EXPECT_FALSE(cluster.execution().contains("status"));
+TEST(Namespace, AServerThatIsBusyOrCannotTellWhoAsksIsAskedAgain) {
+  for (auto const& passing :
+       {policy_refusal(503, "ServiceUnavailable", "busy"), policy_refusal(401, "Unauthorized", "Unauthorized")}) {
+    mini_cluster cluster;
+    int tries = 0;
+    cluster.on_create = [&](std::string const& plural, json const&) -> std::optional<kube::error> {
+      if (plural == "networkpolicies" && ++tries == 1) return passing;
+      return std::nullopt;
+    };
+    operator_process op(cluster);
+    cluster.apply("hello", denied());
+    op.settle();
+    EXPECT_EQ(cluster.jobs_ever, 1) << passing.describe();
+    EXPECT_FALSE(cluster.execution().contains("status")) << passing.describe();
+  }
 }
 
 TEST(Namespace, AJobOfAPredecessorStartsOnlyBehindThePolicy) {

@@ -231,5 +231,26 @@ TEST(CodeFrom, ARightThatIsMissingIsSaid) {
   EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr("is forbidden"));
 }
 
+TEST(CodeFrom, AServerThatCannotTellWhoAsksHasSaidNothingOfTheConfigMap) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  put_script(cluster, "print('hi')");
+  cluster.apply("hello", from_scripts());
+  auto const began = cluster.clock.wall_now();
+  cluster.fault_at = [&](std::size_t, kube::request const& r) {
+    bool const reads = r.method == kube::verb::get && r.target.find("/configmaps/scripts") != std::string::npos;
+    return reads && cluster.clock.wall_now() - began < 30s ? mini_cluster::fault::unauthorized
+                                                           : mini_cluster::fault::none;
+  };
+  // Each refused pass is a retry of the work queue's, and takes 200 ms here.
+  for (int pass = 0; pass < 400 && cluster.jobs_ever == 0; ++pass) {
+    op.watch();
+    op.pass();
+    cluster.clock.advance(200ms);
+  }
+  EXPECT_EQ(cluster.status().value("phase", ""), "") << cluster.status().dump();
+  EXPECT_EQ(cluster.jobs_ever, 1);
+}
+
 }  // namespace
 }  // namespace codeexec::reconciler
