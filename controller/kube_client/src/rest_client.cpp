@@ -53,8 +53,11 @@ error to_kube(net::error const& e) {
   switch (e.kind) {
     case net::failure::cancelled:
       return error(error_kind::cancelled, e.message);
-    case net::failure::timeout:
-      return error(error_kind::timeout, e.message);
+    case net::failure::timeout: {
+      error late(error_kind::timeout, e.message);
+      if (e.answer_began) late.mark_oversized();
+      return late;
+    }
     case net::failure::connect:
       return error(error_kind::connect, e.message);
     case net::failure::tls:
@@ -62,8 +65,9 @@ error to_kube(net::error const& e) {
     case net::failure::connection:
       return error(error_kind::connection, e.message);
     case net::failure::protocol:
-    case net::failure::too_large:
       return error(error_kind::protocol, e.message);
+    case net::failure::too_large:
+      return error(error_kind::protocol, e.message).mark_oversized();
   }
   return error(error_kind::protocol, e.message);
 }

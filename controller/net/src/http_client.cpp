@@ -275,6 +275,7 @@ asio::awaitable<result<std::size_t>> response_stream::read_into(char* to, std::s
     if (step.ec) {
       auto const cancellation = co_await asio::this_coro::cancellation_state;
       auto failed = broken(*s.link, step.ec, "reading the answer", async::is_cancelled(cancellation));
+      failed.answer_began = true;
       s.link.reset();
       co_return failed;
     }

@@ -133,6 +133,7 @@ watch_fsm::action watch_fsm::on_list_page(std::string_view resource_version, std
 void watch_fsm::list_is_complete(std::string_view resource_version) {
   version_ = resource_version;
   from_ = list_from::last_version;
+  page_size_ = policy_.page_size;
   broken_streams_ = 0;
   expired_continues_ = 0;
   refused_watches_ = 0;
@@ -151,9 +152,10 @@ watch_fsm::action watch_fsm::on_list_error(kube::error const& e, base::steady_ti
   if (e.is_not_found()) return missing(now);
   if (is_version_too_large(e)) {
     from_ = list_from::newest;
-  } else if (e.kind() == kube::error_kind::protocol || e.kind() == kube::error_kind::timeout) {
-    // Larger than the client accepts, or too slow to come: perhaps fewer of these objects will do.
-    page_size_ = std::max<std::int64_t>(1, page_size_ / 4);
+  } else if (e.is_oversized()) {
+    // Perhaps fewer of these objects will do. Each page is a read of etcd's: a server that is merely away or busy must
+    // not be asked for more of them.
+    page_size_ = std::min(page_size_, std::max(policy_.smallest_page, page_size_ / 4));
     expired_continues_ = 0;
   }
   return fail(resume_with::list, now, e.retry_after());

@@ -107,14 +107,20 @@ TEST_F(UnaryCall, AnswerThatNeverComesEndsAtTheDeadline) {
   auto const answer = send(get("/"), deadline::after(50ms));
   ASSERT_FALSE(answer);
   EXPECT_TRUE(answer.error().is_timeout());
+  EXPECT_FALSE(answer.error().is_oversized()) << "of an answer that does not begin nobody knows how long it is";
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);
 }
 
 TEST_F(UnaryCall, AnswerThatStopsHalfWayEndsAtTheDeadline) {
-  server->on("GET", "/", reply::answer(200, "0123456789").cut_to(60).then(reply::ending::silence));
-  auto const answer = send(get("/"), deadline::after(50ms));
-  ASSERT_FALSE(answer);
-  EXPECT_TRUE(answer.error().is_timeout());
+  auto const whole = reply::answer(200, "0123456789");
+  auto const body = whole.pieces().at(0).bytes.find("\r\n\r\n") + 4;
+  for (auto const size : {body - 10, body, body + 5}) {
+    server->on("GET", "/", reply(whole).cut_to(size).then(reply::ending::silence));
+    auto const answer = send(get("/"), deadline::after(50ms));
+    ASSERT_FALSE(answer);
+    EXPECT_TRUE(answer.error().is_timeout());
+    EXPECT_EQ(answer.error().is_oversized(), size >= body) << "it had begun to come, and is not in time";
+  }
 }
 
 TEST_F(UnaryCall, DeadlineThatHasPassedSendsNothing) {
@@ -143,6 +149,7 @@ TEST_F(UnaryCall, WhatIsNotHttpIsAProtocolError) {
     auto const answer = send(get("/"));
     ASSERT_FALSE(answer) << text;
     EXPECT_EQ(answer.error().kind(), error_kind::protocol) << answer.error().describe();
+    EXPECT_FALSE(answer.error().is_oversized()) << text;
   }
 }
 
@@ -158,6 +165,7 @@ TEST_F(UnaryCall, AnswerBeyondTheLimitIsRefusedAndItsConnectionDropped) {
     auto const answer = send(get(target));
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().kind(), error_kind::protocol);
+    EXPECT_TRUE(answer.error().is_oversized());
     EXPECT_THAT(answer.error().message(), HasSubstr("1000"));
   }
   EXPECT_EQ(send(get("/fits"))->size(), 1000U);

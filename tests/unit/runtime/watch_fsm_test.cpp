@@ -17,6 +17,8 @@ kube::error status(int code, std::string_view reason, std::string_view message =
 kube::error const expired = status(410, "Expired");
 kube::error const broken(kube::error_kind::connection, "reset by peer");
 kube::error const silent(kube::error_kind::timeout, "deadline passed");
+kube::error const too_large = kube::error(kube::error_kind::protocol, "body too large").mark_oversized();
+kube::error const too_slow = kube::error(kube::error_kind::timeout, "reading the answer").mark_oversized();
 
 watch_policy paged() {
   watch_policy policy;
@@ -342,15 +344,49 @@ TEST_F(WatchFsm, VersionThatTheServerRefusesThreeTimesIsGivenUp) {
   EXPECT_EQ(list().resource_version, "");
 }
 
-TEST_F(WatchFsm, PagesTooLargeForTheClientBecomeSmaller) {
-  next = fsm.on_list_error(kube::error(kube::error_kind::protocol, "body too large"), now);
+TEST_F(WatchFsm, PagesThatAreTooLargeOrTooSlowBecomeSmallerButNotTiny) {
+  next = fsm.on_list_error(too_large, now);
   wait_over();
   EXPECT_EQ(list().limit, 125);
+  next = fsm.on_list_error(too_slow, now);
+  wait_over();
+  EXPECT_EQ(list().limit, 31);
   for (int i = 0; i < 10; ++i) {
-    next = fsm.on_list_error(kube::error(kube::error_kind::protocol, "body too large"), now);
+    next = fsm.on_list_error(too_large, now);
     wait_over();
+    EXPECT_EQ(list().limit, 25) << "the smallest page of the largest objects is accepted";
   }
-  EXPECT_EQ(list().limit, 1);
+}
+
+TEST_F(WatchFsm, PagesStaySmallUntilTheListIsCompleteAndTheNextListBeginsWithWholeOnes) {
+  next = fsm.on_list_error(too_large, now);
+  wait_over();
+  page("100", "token");
+  EXPECT_EQ(list().limit, 125);
+  page("100");
+  opened();
+  next = fsm.on_watch_error_event(expired, now);
+  wait_over();
+  EXPECT_EQ(list().limit, 500) << "what was too large or too slow once may not be any more";
+}
+
+TEST_F(WatchFsm, ServerThatSaysNothingOrNonsenseIsNotAskedForMorePages) {
+  for (auto const& e :
+       {silent, broken, kube::error(kube::error_kind::protocol, "bad chunk"),
+        kube::error(kube::error_kind::decode, "the list is not JSON"), status(503, "ServiceUnavailable")}) {
+    next = fsm.on_list_error(e, now);
+    wait_over();
+    EXPECT_EQ(list().limit, 500) << e.describe();
+  }
+}
+
+TEST_F(WatchFsm, PolicyWithPagesBelowTheSmallestKeepsThem) {
+  auto policy = paged();
+  policy.page_size = 3;
+  watch_fsm tiny(policy, base::rng(3));
+  tiny.start(now);
+  tiny.on_list_error(too_large, now);
+  EXPECT_EQ(std::get<list_action>(tiny.on_wait_over(now)).limit, 3);
 }
 
 TEST_F(WatchFsm, CollectionThatDoesNotExistYetIsAskedForEveryFewSeconds) {

@@ -20,7 +20,7 @@ class credentials;
 struct rest_client_options {
   std::string user_agent = "codeexec";       ///< make_user_agent(): what the server's audit log shows
   std::size_t max_connections = 16;          ///< for send(); calls beyond wait in line. Streams have their own
-  std::size_t max_body = 64U * 1024 * 1024;  ///< of a whole answer, decompressed; more is an error of kind `protocol`
+  std::size_t max_body = 64U * 1024 * 1024;  ///< of a whole answer, decompressed; more is an error, is_oversized()
   bool compression = true;                   ///< let the server compress what it answers to a GET (large lists)
   /// Requests a second over time, and at once after a quiet while. 0: no limit. Watches and everything about leases do
   /// not count: a flood of writes must not cost the leadership.

@@ -49,6 +49,12 @@ class error {
     return *this;
   }
 
+  /// Says that there is more of the answer than can be had.
+  error& mark_oversized() {
+    oversized_ = true;
+    return *this;
+  }
+
   error_kind kind() const { return kind_; }
   int http_status() const { return http_status_; }         ///< 0 where no answer came
   std::string const& reason() const { return reason_; }    ///< Status.reason: "NotFound", "Conflict", ...
@@ -59,6 +65,9 @@ class error {
 
   bool is_cancelled() const { return kind_ == error_kind::cancelled; }
   bool is_timeout() const { return kind_ == error_kind::timeout; }
+  /// The answer is longer than we accept, or had begun to come and did not get to its end in time: asked for less, the
+  /// server may do. A server that says nothing at all is another matter.
+  bool is_oversized() const { return oversized_; }
   bool is_not_found() const { return kind_ == error_kind::api && http_status_ == 404; }
   bool is_already_exists() const { return kind_ == error_kind::api && reason_ == "AlreadyExists"; }
   /// A write against a stale resourceVersion, or a failed precondition (both are 409).
@@ -87,6 +96,7 @@ class error {
  private:
   error_kind kind_ = error_kind::protocol;
   int http_status_ = 0;
+  bool oversized_ = false;
   std::string context_;
   std::string reason_;
   std::string message_;

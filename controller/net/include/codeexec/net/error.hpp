@@ -19,7 +19,8 @@ enum class failure {
 
 struct error {
   failure kind = failure::connection;
-  std::string message;  ///< a sentence without the kind; no header, no body
+  std::string message;        ///< a sentence without the kind; no header, no body
+  bool answer_began = false;  ///< its headers had come before it failed
 
   /// Only because Boost's result::error() wants one for the case that there is no error.
   error() = default;

@@ -25,8 +25,11 @@
 namespace codeexec::runtime {
 
 struct watch_policy {
-  bool streaming_lists = true;   ///< false: always in pages
-  std::int64_t page_size = 500;  ///< to begin with: a page that is too large or too slow makes the next ones smaller
+  bool streaming_lists = true;  ///< false: always in pages
+  /// Of each list to begin with: a page that is too large, or that comes too slowly, makes the next ones smaller until
+  /// the list is complete.
+  std::int64_t page_size = 500;
+  std::int64_t smallest_page = 25;  ///< of the largest objects that etcd takes (1.5 MiB) the client accepts as many
   /// Where the first list reads from. False: the newest state, by a quorum read; a restarted operator must not act on
   /// an older state than its predecessor saw (a finished execution would look unfinished). True: resourceVersion 0,
   /// whatever the API server's cache holds, which is cheaper and may lie in the past.
