@@ -201,8 +201,13 @@ watch_fsm::action watch_fsm::on_watch_refused(kube::error const& e, base::steady
     if (is_servers_trouble(e)) return fail(resume_with::list, now, e.retry_after());
     return stream_broke(now, e.retry_after());
   }
+  return try_watch_again(e, now);
+}
+
+watch_fsm::action watch_fsm::try_watch_again(kube::error const& e, base::steady_time now) {
   if (!is_servers_trouble(e) && ++refused_watches_ >= policy_.refused_watch_tries) {
-    // Perhaps the version is one this server never had (a restored backup). A new list finds out.
+    // Perhaps the version is one this server never had (a restored backup), or one that it cannot go on from. A new
+    // list finds out.
     refused_watches_ = 0;
     from_ = list_from::newest;
     return fail(resume_with::list, now, e.retry_after());
@@ -248,9 +253,12 @@ watch_fsm::action watch_fsm::on_watch_bookmark(std::string_view resource_version
 watch_fsm::action watch_fsm::on_watch_error_event(kube::error const& e, base::steady_time now) {
   assert(state_ == state_of::watching);
   if (e.is_gone()) return expired(now);
-  if (is_version_too_large(e)) from_ = list_from::newest;
+  bool const is_behind = is_version_too_large(e);
+  if (is_behind) from_ = list_from::newest;
   if (initial_events_) return stream_broke(now, e.retry_after());
-  // The stream said nothing about which changes it left out: start over from a list.
+  // A server that is busy or in trouble has told every change up to here. A list of everything, from each operator at
+  // once, is what it can bear least.
+  if (!is_behind && e.is_retryable()) return try_watch_again(e, now);
   return fail(resume_with::list, now, e.retry_after());
 }
 

@@ -2,8 +2,9 @@
 //
 // No clock, timer, socket or object in it; the reflector turns its actions into calls. It keeps to what the API
 // documents (kubernetes.io, "API concepts"): resourceVersions are opaque and only ever handed back; the list's version
-// starts the watch; the last event's or bookmark's version resumes it; 410 (as a status or as an ERROR event) means
-// that the past is gone and the whole has to be listed anew.
+// starts the watch; the last event's or bookmark's version resumes it, also after an ERROR event by which a server says
+// that it is busy or in trouble; 410 (as a status or as an ERROR event) means that the past is gone and the whole has
+// to be listed anew.
 //
 // A list comes through the watch itself where the server can do that (sendInitialEvents: the state as ADDED events,
 // whose end a bookmark marks): the state is the newest, costs the server no read of etcd, and neither side ever holds a
@@ -50,7 +51,8 @@ struct watch_policy {
   std::chrono::seconds streamed_list_timeout{120};
   int streamed_list_tries = 2;  ///< streamed lists that broke off in a row; the next one is asked in pages
   int paged_list_tries = 2;     ///< continue tokens that expired in a row; after that the list is asked in one piece
-  int refused_watch_tries = 3;  ///< refusals of a watch in a row that are not the server's own trouble; then: relist
+  /// Refusals of a watch, or ERROR events in it, in a row that are not the server's own trouble; then: relist.
+  int refused_watch_tries = 3;
   /// The longest wait for a collection that does not exist (yet): its definition is applied any moment.
   std::chrono::milliseconds missing_poll{5'000};
 };
@@ -152,6 +154,8 @@ class watch_fsm {
   action open_watch(bool list_complete, base::steady_time now);
   action read_on() const;
   action fail(resume_with next, base::steady_time now, std::optional<std::chrono::seconds> retry_after = std::nullopt);
+  /// The watch was refused or ended by an error that says nothing about its version: once more from there.
+  action try_watch_again(kube::error const& e, base::steady_time now);
   /// The streamed list came to nothing.
   action stream_broke(base::steady_time now, std::optional<std::chrono::seconds> retry_after = std::nullopt);
   action expired(base::steady_time now);
