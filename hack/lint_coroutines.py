@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Refuses the coroutine forms that g++ 12.2 compiles into wrong code, most of them without a warning.
+"""Refuses the coroutine forms that g++ 12.2 compiles into wrong code, most of them without a warning, and some that are
+wrong with any compiler.
 
 The house rule: a co_await expression contains only names, calls and trivially destructible temporaries, and stands in a
 statement of its own. CONTRIBUTING.md says why; this script finds
@@ -10,6 +11,10 @@ statement of its own. CONTRIBUTING.md says why; this script finds
   braces      an aggregate or a braced list inside a co_await expression (double free, or does not compile)
   several     two co_await in one statement
   detached    asio::detached, which swallows exceptions
+  race        awaitable_operators or a parallel_group: || returns once all branches have ended, so that one which takes
+              no notice of being cancelled holds up the others for as long as it likes
+  closure     co_spawn or spawn of what a capturing lambda has returned: its captures go with the closure, at the end of
+              the statement, and the coroutine goes on without them
 """
 import re
 import sys
@@ -63,6 +68,27 @@ def condition_ranges(text):
                 break
 
 
+def bracket_end(text, at):
+    """Behind the bracket that closes the one at offset `at`; the end of the text where none does."""
+    depth = 0
+    for end in range(at, len(text)):
+        depth += (text[end] in '([{') - (text[end] in ')]}')
+        if depth == 0:
+            return end + 1
+    return len(text)
+
+
+def called_closures(text, first, last):
+    """Offsets between the two of lambdas with captures that are called where they stand."""
+    for match in re.finditer(r'[(,]\s*(\(\s*)*(\[)\s*[^\]\s]', text[first:last]):
+        lambda_at = first + match.start(2)
+        body = text.find('{', bracket_end(text, lambda_at))
+        if body < 0:
+            continue
+        if re.match(r'[\s)]*\(', text[bracket_end(text, body):last]):
+            yield lambda_at
+
+
 def check(text):
     text = blank_literals(text)
     conditions = list(condition_ranges(text)) if 'co_await' in text else []
@@ -73,6 +99,11 @@ def check(text):
 
     for match in re.finditer(r'\bdetached\b', text):
         report(match.start(), 'detached', 'swallows exceptions: spawn through async::task_group')
+    for match in re.finditer(r'\bawaitable_operators\b|\b\w*parallel_group\b', text):
+        report(match.start(), 'race', 'spawn each through async::task_group, and await an async::event with a deadline')
+    for match in re.finditer(r'\b(co_)?spawn\s*\(', text):
+        for at in called_closures(text, match.end() - 1, bracket_end(text, match.end() - 1)):
+            report(at, 'closure', 'spawn a function with parameters by value, or the lambda itself, uncalled')
     last_statement = None
     for match in re.finditer(r'\bco_await\b', text):
         at = match.start()
@@ -105,6 +136,11 @@ GOOD = [
     '// if (co_await x)\nconst char* s = "while (co_await y)";',
     'co_return co_await f();',
     'case 1: co_await f(); break;',
+    'tasks.spawn("x", f(std::move(a)));',
+    'tasks.spawn("x", [](int a) -> task<void> { co_await g(a); }(1));',
+    'asio::co_spawn(ex, [s]() -> task<void> { co_await g(s); }, [](std::exception_ptr e) { done(e); });',
+    'asio::co_spawn(ex, f(xs[0], (y)), token);',
+    '// a || b of awaitable_operators',
 ]
 BAD = [
     ('condition', 'if (co_await f()) {}'),
@@ -117,6 +153,14 @@ BAD = [
     ('braces', 'co_await f(Agg{1, s});'),
     ('several', 'auto x = g(co_await f(), co_await h());'),
     ('detached', 'asio::co_spawn(ex, f(), asio::detached);'),
+    ('race', '#include <boost/asio/experimental/awaitable_operators.hpp>'),
+    ('race', 'using namespace asio::experimental::awaitable_operators;'),
+    ('race', 'auto both = asio::experimental::make_parallel_group(std::move(a), std::move(b));'),
+    ('race', 'asio::experimental::ranged_parallel_group<op> all(std::move(ops));'),
+    ('closure', 'asio::co_spawn(ex, [x]() -> asio::awaitable<void> { co_await g(x); }(), token);'),
+    ('closure', 'asio::co_spawn(ex, [&, x = f({1})](int a) mutable -> task<void> { co_return; }(1), token);'),
+    ('closure', 'tasks.spawn("x", [this]() -> task<void> { co_await g(); }());'),
+    ('closure', 'tasks.spawn("x", ([this]() -> task<void> { co_await g(); })());'),
 ]
 
 
