@@ -58,6 +58,15 @@ struct leave {
   ~leave() { --count; }
 };
 
+/// Of a deletion with our uid as its precondition: what was to go is not there, or another one stands under its name.
+/// A conflict while the watch still shows ours means that the server could not do it now.
+template <class T>
+bool says_gone(kube::error const& e, runtime::store<T> const& watched, object_key const& key, std::string_view uid) {
+  auto const shown = watched.get(key);
+  bool const still_ours = shown && shown->metadata.uid == uid;
+  return e.is_not_found() || (e.is_conflict() && !still_ours);
+}
+
 bool is_controlled_by(api::ObjectMeta const& child, std::string_view kind, std::string_view uid) {
   auto const* const owner = child.controller_owner();
   return owner != nullptr && owner->kind == kind && owner->uid == uid;
@@ -804,12 +813,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_jo
   auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
-    // Not there, or another one under its name: ours is gone. A conflict while the watch still shows ours means that
-    // the server could not do it now.
-    auto const shown = stores_.jobs.get(r->job_key);
-    bool const still_ours = shown && shown->metadata.uid == uid;
-    bool const gone = answer.error().is_not_found() || (answer.error().is_conflict() && !still_ours);
-    if (!gone) co_return outcome::retry(answer.error());
+    if (!says_gone(answer.error(), stores_.jobs, r->job_key, uid)) co_return outcome::retry(answer.error());
     r->job_gone = true;
   }
   r->known.job_deleted = clock_.wall_now();
@@ -854,8 +858,9 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_ex
   auto request = kube::make_delete(kube::code_executions, r->key.ns, r->key.name, options);
   auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
-  if (!answer && !answer.error().is_not_found() && !answer.error().is_conflict())
+  if (!answer && !says_gone(answer.error(), stores_.executions, r->key, r->uid)) {
     co_return outcome::retry(answer.error());
+  }
   base::log::info("time to live is over", about(*r));
   co_return outcome::done();
 }

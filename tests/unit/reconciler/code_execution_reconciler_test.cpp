@@ -515,6 +515,25 @@ TEST(Reconciler, ACancelThatTheServerCannotTellWhoAsksForStillLeavesTheOutput) {
   EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
 }
 
+TEST(Reconciler, AnExecutionThatTheServerCannotDeleteJustNowIsDeletedAllTheSame) {
+  mini_cluster cluster;
+  int refusals = 0;
+  cluster.fault_at = [&](std::size_t, kube::request const& r) {
+    bool const of_it = r.method == kube::verb::remove && r.target.find("/codeexecutions/") != std::string::npos;
+    return of_it && ++refusals <= 2 ? mini_cluster::fault::conflict : mini_cluster::fault::none;
+  };
+  operator_process op(cluster);
+  auto spec = code();
+  spec["ttlSecondsAfterFinished"] = 5;
+  cluster.apply("hello", spec);
+  run_to_end(cluster, op);
+  EXPECT_EQ(cluster.status()["phase"], "Succeeded");
+  cluster.clock.advance(10s);
+  op.settle();
+  EXPECT_FALSE(cluster.has("codeexecutions")) << "nothing else would look at it again";
+  EXPECT_EQ(refusals, 3);
+}
+
 TEST(Reconciler, BeyondTheBoundOfFollowersThePodsStatusServes) {
   mini_cluster cluster;
   execution::config config;

@@ -51,6 +51,7 @@ class mini_cluster {
     lost,          ///< it was done, and the answer did not arrive
     forbidden,     ///< the right for it is missing
     unauthorized,  ///< the server cannot tell who asks
+    conflict,      ///< the server could not do it just now, and calls that a conflict
   };
 
   mini_cluster() : client(io.get_executor()) {
@@ -60,6 +61,7 @@ class mini_cluster {
       if (what == fault::refused) return kube::error(kube::error_kind::connect, "scripted");
       if (what == fault::forbidden) return status_error(403, "Forbidden", "it may not");
       if (what == fault::unauthorized) return status_error(401, "Unauthorized", "Unauthorized");
+      if (what == fault::conflict) return status_error(409, "Conflict", "try again");
       auto answer = serve(r);
       clock.advance(3ms);
       if (what == fault::lost) return kube::error(kube::error_kind::connection, "scripted");
