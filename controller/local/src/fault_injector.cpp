@@ -60,6 +60,16 @@ asio::awaitable<void> wait_for(asio::any_io_executor executor, std::chrono::mill
   (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
+asio::awaitable<void> stay_silent(asio::any_io_executor executor, std::chrono::milliseconds length,
+                                  net::exchange& towards) {
+  if (length == std::chrono::milliseconds(0)) {
+    co_await towards.fall_silent();
+    co_return;
+  }
+  co_await wait_for(executor, length);
+  towards.reset();
+}
+
 constexpr char const* expired_event =
     "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
     "\"message\":\"too old resource version: 1 (2)\",\"reason\":\"Expired\",\"code\":410}}\n";
@@ -116,13 +126,13 @@ class disturbed_exchange : public net::exchange {
   }
 
   void reset() override { to_.reset(); }
+  asio::awaitable<void> fall_silent() override { return to_.fall_silent(); }
 
  private:
   asio::awaitable<bool> strike(std::string line) {
     switch (fault_.kind) {
       case fault_kind::silence:
-        co_await wait_for(executor_, fault_.wait);
-        to_.reset();
+        co_await stay_silent(executor_, fault_.wait, to_);
         break;
       case fault_kind::expire:
         line = expired_event;
@@ -280,8 +290,12 @@ asio::awaitable<void> fault_injector::handle(net::server_request request, net::e
   bool refuse = found->kind == fault_kind::status || (found->kind == fault_kind::expire && !watch);
   bool const at_once = !stream && (found->kind == fault_kind::reset || found->kind == fault_kind::cut ||
                                    found->kind == fault_kind::end || found->kind == fault_kind::silence);
-  if (found->kind == fault_kind::delay || (at_once && found->kind == fault_kind::silence)) {
+  if (found->kind == fault_kind::delay) {
     co_await wait_for(executor_, found->wait);
+  }
+  if (at_once && found->kind == fault_kind::silence) {
+    co_await stay_silent(executor_, found->wait, answer);
+    co_return;
   }
   if (at_once) {
     answer.reset();

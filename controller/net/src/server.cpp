@@ -41,7 +41,7 @@ using request_parser = http::request_parser<http::buffer_body>;
 /// may end first. At most one read and one write at a time.
 class line {
  public:
-  line(tcp::socket socket, tls_context const& tls) {
+  line(tcp::socket socket, tls_context const& tls) : left(socket.get_executor()) {
     if (tls) {
       tls_.emplace(std::move(socket), *tls);
     } else {
@@ -129,6 +129,7 @@ class line {
 
   std::function<void()> on_gone;
   bool gone = false;
+  async::event left;  // set with it
 
  private:
   std::optional<beast::tcp_stream> plain_;
@@ -176,8 +177,7 @@ class connection_exchange : public exchange {
     streaming_ = true;
     headers.emplace_back("Transfer-Encoding", "chunked");
     line_->on_gone = std::move(on_gone);
-    // Without a read under way nobody would notice that the client of a silent watch has left.
-    (void)group_.spawn("client watcher", watch_for_goodbye(line_));
+    notice_goodbye();
     std::string const start = head(status, headers, true) + "\r\n";
     std::string const none;
     bool const sent = co_await send(start, none);
@@ -201,6 +201,14 @@ class connection_exchange : public exchange {
     line_->reset();
   }
 
+  asio::awaitable<void> fall_silent() override {
+    if (!streaming_) {
+      notice_goodbye();
+    }
+    co_await line_->left.wait();
+    broken_ = true;
+  }
+
   asio::awaitable<bool> finish() {
     if (!streaming_) {
       co_return answered_ && !broken_;
@@ -213,6 +221,9 @@ class connection_exchange : public exchange {
   bool streaming() const { return streaming_; }
 
  private:
+  /// Without a read under way nobody would notice that the client of a silent answer has left.
+  void notice_goodbye() { (void)group_.spawn("client watcher", watch_for_goodbye(line_)); }
+
   static asio::awaitable<void> watch_for_goodbye(std::shared_ptr<line> on) {
     std::array<char, 256> dropped{};
     while (true) {
@@ -225,6 +236,7 @@ class connection_exchange : public exchange {
       }
     }
     on->gone = true;
+    on->left.set();
     if (on->on_gone) {
       on->on_gone();
     }

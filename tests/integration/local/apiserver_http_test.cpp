@@ -318,5 +318,29 @@ TEST(data_file, what_was_written_is_there_after_a_restart_and_watches_start_anew
   std::filesystem::remove_all(folder);
 }
 
+TEST(fault_injection, no_milliseconds_of_silence_last_until_the_client_leaves) {
+  control_plane_options options;
+  options.faults = true;
+  live_server server(options);
+  json rules = json::array();
+  for (char const* verb : {"list", "watch"}) {
+    rules.push_back(
+        {{"verb", verb}, {"resource", "configmaps"}, {"fault", "silence"}, {"milliseconds", 0U}, {"afterEvents", 1U}});
+  }
+  ASSERT_EQ(server.call("PUT", "/faults", {}, json{{"rules", rules}}.dump()).status, 200);
+  client asks(server.port());
+  client watches(server.port());
+  asks.send("GET", maps);
+  watches.send("GET", std::string(maps) + "?watch=true");
+  ASSERT_EQ(server.post(maps, config_map("a")).status, 201);
+  EXPECT_EQ(watches.lines(1).second.size(), 1U);
+  ASSERT_EQ(server.post(maps, config_map("b")).status, 201);
+  EXPECT_TRUE(asks.hears_nothing_for(std::chrono::milliseconds(300)));
+  EXPECT_TRUE(watches.hears_nothing_for(std::chrono::milliseconds(0)));
+  asks.close();
+  EXPECT_EQ(server.get(maps).json()["items"].size(), 2U);
+  // The other one is still there when the server stops, and does not hold it up.
+}
+
 }  // namespace
 }  // namespace codeexec::local::testing

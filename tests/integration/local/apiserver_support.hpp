@@ -8,10 +8,12 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
 #include <future>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <thread>
 #include <utility>
@@ -116,6 +118,12 @@ class client {
       pending_.append(piece, sizeof piece - stream_->get().body().size);
     }
     return {static_cast<int>(stream_->get().result_int()), std::move(out)};
+  }
+
+  /// Whether nothing more comes for so long, not even the connection's end.
+  bool hears_nothing_for(std::chrono::milliseconds length) {
+    pollfd until{socket_.native_handle(), POLLIN, 0};
+    return ::poll(&until, 1, static_cast<int>(length.count())) == 0;
   }
 
   void close() { socket_.close(); }

@@ -21,7 +21,8 @@ enum class fault_kind {
   status,    ///< refused with `code` before anything is done
   truncate,  ///< done, but the JSON of the answer ends half-way; in a stream: a line does, and the stream with it
   reset,     ///< nothing is done, the connection is reset; in a stream: after the events
-  silence,   ///< nothing comes any more, for `wait`; then the connection is reset. In a stream: after the events
+  silence,   ///< nothing comes any more, for `wait`; then the connection is reset. 0: until the client closes it, as on
+             ///< a connection that is half open. In a stream: after the events
   lose,      ///< done, but the connection is reset instead of an answer
   end,       ///< a stream ends, as on a server's timeout
   cut,       ///< a stream is reset in the middle of a line

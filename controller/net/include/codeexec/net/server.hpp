@@ -55,6 +55,10 @@ class exchange {
 
   /// Ends the connection at once and without a word, as a failing network does: the client sees "connection reset".
   virtual void reset() = 0;
+
+  /// Says nothing more, as the far end of a connection that is half open: comes back once the client has closed it.
+  /// Cancellable.
+  virtual boost::asio::awaitable<void> fall_silent() = 0;
 };
 
 class request_handler {
