@@ -142,6 +142,31 @@ TEST_F(Removal, OfTheOperatorAloneLeavesWhatRuns) {
   EXPECT_FALSE(here_->api().send(kube::make_get(cluster_roles, "", "codeexec-controller")));
 }
 
+TEST_F(Removal, LeavesTheNamespacesOfUsersWhateverWasApplied) {
+  workspace space(here_->api());
+  start_some(space);
+  operator_->end(SIGTERM);
+  json const notes{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "notes"}}}};
+  ASSERT_TRUE(here_->api().send(kube::make_create(kube::config_maps, space.name(), notes.dump(), "test")));
+  // An overlay as people write it: what is served beside what serves it.
+  auto const folder = here_->folder() / "applied";
+  std::filesystem::create_directory(folder);
+  auto const overlay =
+      std::filesystem::relative(CODEEXEC_SOURCE_DIR "/config/overlays/single-namespace", folder).string();
+  std::ofstream(folder / "kustomization.yaml") << "resources: [" << overlay << ", namespace.yaml]\n";
+  std::ofstream(folder / "namespace.yaml")
+      << "apiVersion: v1\nkind: Namespace\nmetadata: {name: " << space.name() << "}\n";
+
+  auto const alone = uninstall({"--yes", "--operator-only", "--kustomization", folder.string()});
+  EXPECT_EQ(alone.exit_code, 0) << alone.out << alone.err;
+  EXPECT_EQ(space.list(kube::code_executions).size(), 3U);
+  EXPECT_FALSE(here_->api().send(kube::make_get(kube::namespaces, "", "codeexec-system")));
+  auto const all = uninstall({"--yes", "--wait", "1", "--kustomization", folder.string()});
+  EXPECT_EQ(all.exit_code, 0) << all.out << all.err;
+  EXPECT_TRUE(everything_went());
+  EXPECT_TRUE(space.get(kube::config_maps, "notes")) << "it is their owner's";
+}
+
 TEST_F(Removal, AndAnUpgradeAreTwoThings) {
   workspace space(here_->api());
   auto limited = bash("echo begun; while :; do sleep 0.1; done");
