@@ -283,6 +283,23 @@ TEST_P(Install, ItsNamespaceLetsNothingInButMetricsAndNothingOutButToTheApiServe
     EXPECT_FALSE(out["ports"].empty()) << "all ports";
 }
 
+TEST(Alerts, TellOfMemoryBeforeTheContainersLimitIsReached) {
+  auto const deployment = documents_of(text_of(config / "manager/deployment.yaml")).at(0);
+  std::string const limit = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"];
+  ASSERT_THAT(limit, EndsWith("Mi"));
+  auto const mebibytes = limit.substr(0, limit.size() - 2);
+  auto const alerts = documents_of(text_of(config / "prometheus/rules.yaml")).at(0);
+  json rule;
+  for (auto const& group : alerts["spec"]["groups"]) {
+    for (auto const& one : group["rules"])
+      if (one.value("alert", "") == "CodeExecutionOperatorMemoryGrows") rule = one;
+  }
+  ASSERT_FALSE(rule.is_null());
+  EXPECT_THAT(rule["expr"], HasSubstr("> 0.85 * " + mebibytes + " * 1024 * 1024\n"));
+  EXPECT_THAT(rule["expr"], HasSubstr("> " + mebibytes + " * 1024 * 1024)"));
+  EXPECT_THAT(rule["annotations"]["summary"], HasSubstr(mebibytes + " MiB"));
+}
+
 TEST(ImageFile, IsOfThisVersion) {
   EXPECT_THAT(text_of(CODEEXEC_SOURCE_DIR "/Dockerfile"), HasSubstr("\nARG VERSION=" CODEEXEC_VERSION "\n"));
 }
