@@ -224,7 +224,10 @@ class description {
       return;
     }
     auto const total = static_cast<double>((*last - *first).count());
-    section("Timeline:    " + format_step(*first, *last) + " in all, clock times in UTC");
+    // The last step of one that goes on is not its end.
+    auto const took = status_.is_final() ? format_step(*first, *last) + " in all"
+                                         : format_step(*first, std::max(*last, on_.now)) + " so far";
+    section("Timeline:    " + took + ", clock times in UTC");
     constexpr std::size_t before_bar = 2 + 14 + 14 + 9 + 2;
     auto const bar_width = width_ > before_bar + 8 ? std::min<std::size_t>(width_ - before_bar, 48) : 0;
     std::optional<base::wall_time> previous;

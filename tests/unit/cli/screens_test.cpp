@@ -124,6 +124,16 @@ TEST(Describe, TellsTheWholeStory) {
   EXPECT_THAT(text, Not(HasSubstr("secret-value"))) << "values of variables are not for a screen";
 }
 
+TEST(Describe, OfOneThatGoesOnSaysHowLongItHasTakenSoFar) {
+  auto e = finished();
+  e.status.phase = "Running";
+  e.status.reason = "Running";
+  e.status.timeline = api::Timeline{"2026-01-31T10:04:56.000000Z", "2026-01-31T10:04:56.020000Z", "", "", "", ""};
+  auto const text = render_description({e, {}, {}}, at_width(0));
+  EXPECT_THAT(text, HasSubstr("Timeline:    4.00s so far, clock times in UTC\n"));
+  EXPECT_THAT(text, Not(HasSubstr("in all")));
+}
+
 TEST(Describe, DoesNotClaimToKnowWhatTheOperatorsConfigurationSays) {
   auto e = finished();
   EXPECT_THAT(render_description({e, {}, {}}, at_width(0)),
