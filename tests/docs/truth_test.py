@@ -5,6 +5,7 @@ one that the program accepts.
 """
 
 import functools
+import json
 import os
 import pathlib
 import re
@@ -321,6 +322,23 @@ class Truth(unittest.TestCase):
                 if name not in words and name not in foreign:
                     wrong.append(f"{place(path)}: {name}")
         self.none(wrong)
+
+    def test_what_cancels_everything_chooses_all_that_has_not_ended(self):
+        statuses = {"unseen": None, "new": {}}
+        for phase in ("Pending", "Running", "Succeeded", "Failed"):
+            statuses[phase.lower()] = {"phase": phase}
+        items = [
+            {"metadata": {"namespace": "agents", "name": name}} | ({} if status is None else {"status": status})
+            for name, status in statuses.items()
+        ]
+        listed = json.dumps({"items": items})
+        chosen = []
+        for _, content, _ in blocks((ROOT / "controller/docs/operations.md").read_text()):
+            if '"cancel": true' in content:
+                choose = ["jq", "-r", re.search(r"jq -r '([^']+)'", content)[1]]
+                done = subprocess.run(choose, input=listed, capture_output=True, text=True, check=True)
+                chosen.append(done.stdout.splitlines())
+        self.assertEqual(chosen, [["agents unseen", "agents new", "agents pending", "agents running"]] * 2)
 
     def test_tests_that_are_named_exist(self):
         known = set()
