@@ -271,6 +271,13 @@ class Truth(unittest.TestCase):
                         wrong.append(f"{place(path)}: {flag} in {command!r}")
         self.none(wrong)
 
+    def test_help_fits_where_there_is_no_wider_terminal(self):
+        wrong = []
+        for program, *words in (["codeexec-controller"], ["codeexec-controller", "check"], ["codeexec-local"]):
+            done = subprocess.run([PROGRAMS / program, *words, "--help"], capture_output=True, text=True, check=True)
+            wrong += [f"{program}: {line}" for line in done.stdout.splitlines() if len(line) > 80]
+        self.none(wrong)
+
     def test_environment_variables_that_are_named_exist(self):
         known = set(re.findall(r"\bCODEEXEC_\w+", sources()))
         helped = "".join(

@@ -41,7 +41,7 @@ constexpr char const* check_footer =
 kinds are passed over. Names that depend on the UID, the UID and the token are placeholders; the runner is shown by name and hash.
 
   codeexec-controller check hello.yaml
-  codeexec-controller check --config /etc/codeexec/operator.yaml --namespace agents -o json - <hello.yaml
+  codeexec-controller check --config operator.yaml -o json - <hello.yaml
 
 The objects go to stdout, what is wrong to stderr. Exit codes: 0 all would run; 1 at least one would not; 2 wrong arguments
 or configuration, or no CodeExecution to check.)";
@@ -295,7 +295,7 @@ int run_check(int argc, char const* const* argv) {
   arguments with;
   CLI::App app(check_description, "codeexec-controller check");
   app.footer(check_footer);
-  app.get_formatter()->column_width(30);
+  app.get_formatter()->column_width(help_column);
   app.add_option("FILE", with.file, "The manifest, or -")->required()->type_name("");
   app.add_option("--config", with.config_file, "The operator's configuration (default: what holds without one)")
       ->envname("CODEEXEC_CONFIG")

@@ -44,7 +44,7 @@ a clean stop, or once the lease has run out after a crash. Who loses the lease s
 "codeexec-controller check FILE" shows, without a cluster, what a CodeExecution would become with a configuration, or why
 it would not run (codeexec-controller check --help).
 
-  codeexec-controller --kubeconfig ~/.kube/config --context kind-kind --namespace agents
+  codeexec-controller --kubeconfig ~/.kube/config --namespace agents
   codeexec-controller --config /etc/codeexec/operator.yaml --log-format json
 
 Exit codes: 0 stopped by a signal; 1 it failed; 2 wrong arguments or configuration; 3 it led and lost the lease;
@@ -115,7 +115,7 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
   options to;
   CLI::App app(description, "codeexec-controller");
   app.footer(footer);
-  app.get_formatter()->column_width(38);
+  app.get_formatter()->column_width(help_column);
   app.set_version_flag("--version", version_line("codeexec-controller"));
 
   app.add_option("--kubeconfig", to.cluster.kubeconfig, "Credentials file to use")

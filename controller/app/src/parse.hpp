@@ -5,10 +5,16 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <unistd.h>
+
+#include "codeexec/base/help.hpp"
 
 #include "options.hpp"
 
 namespace codeexec::app {
+
+/// Where --help says what an option means: the longest variable's name still has its place beside it in 80 columns.
+constexpr std::size_t help_column = 30;
 
 /// What to print and how to end: help, version, or what is wrong and where help is. Nothing: go on.
 inline std::optional<early_exit> parse(CLI::App& app, int argc, char const* const* argv) {
@@ -18,7 +24,9 @@ inline std::optional<early_exit> parse(CLI::App& app, int argc, char const* cons
   } catch (CLI::ParseError const& e) {
     std::ostringstream out;
     std::ostringstream err;
-    if (app.exit(e, out, err) == 0) return early_exit{0, out.str()};
+    if (app.exit(e, out, err) == 0) {
+      return early_exit{0, base::fold_help(out.str(), base::columns_of(STDOUT_FILENO), help_column)};
+    }
     return early_exit{2, app.get_name() + ": " + e.what() + "\nTry " + app.get_name() + " --help.\n"};
   }
 }

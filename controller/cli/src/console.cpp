@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "codeexec/base/help.hpp"
+
 namespace codeexec::cli {
 
 namespace {
@@ -50,9 +52,7 @@ console::~console() {
 }
 
 std::size_t console::columns() const {
-  winsize size{};
-  if (::ioctl(err_fd_, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
+  return base::columns_of(err_fd_);
 }
 
 namespace {

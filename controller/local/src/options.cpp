@@ -4,7 +4,9 @@
 #include <charconv>
 #include <map>
 #include <sstream>
+#include <unistd.h>
 
+#include "codeexec/base/help.hpp"
 #include "codeexec/version/version.hpp"
 
 namespace codeexec::local {
@@ -14,6 +16,8 @@ constexpr char const* description =
     "Stands in for a Kubernetes cluster on one machine: an API server on loopback, a Job controller, garbage "
     "collection "
     "and a node that runs pods in gVisor. For trying codeexec out, for tests and for an agent's own CI.";
+
+constexpr std::size_t help_column = 30;
 
 constexpr char const* footer =
     R"(Every flag may also be given as an environment variable: CODEEXEC_LOCAL_ and the flag's name in capitals with "_"
@@ -74,7 +78,7 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
   program_options to;
   CLI::App app(description, "codeexec-local");
   app.footer(footer);
-  app.get_formatter()->column_width(38);
+  app.get_formatter()->column_width(help_column);
   app.set_version_flag("--version", version_line("codeexec-local"));
   auto const add = [&app](std::string const& flag, auto& value, std::string const& help, char const* kind) {
     std::string variable = "CODEEXEC_LOCAL_" + flag.substr(2);
@@ -192,7 +196,7 @@ std::variant<program_options, early_exit> parse_options(int argc, char const* co
     std::ostringstream err;
     int const code = app.exit(e, out, err);
     if (code == 0) {
-      return early_exit{0, out.str()};
+      return early_exit{0, base::fold_help(out.str(), base::columns_of(STDOUT_FILENO), help_column)};
     }
     return mistake(e.what());
   }
