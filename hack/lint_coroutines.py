@@ -28,8 +28,22 @@ def blank_literals(text):
     return pattern.sub(lambda m: re.sub(r'[^\n]', ' ', m.group(0)), text)
 
 
-def statement_around(text, at):
-    """(start, end) of the statement that holds offset `at`: between the nearest ; { } outside brackets."""
+def opens_initialiser(text, at):
+    """Whether the brace at offset `at` opens a braced list (after a type, a name, = , ( or return), and no block."""
+    before = text[max(0, at - 400):at].rstrip()
+    if before.endswith('{'):
+        return opens_initialiser(text, text.rindex('{', 0, at))
+    if re.search(r'[=,(>\w]$', before) is None:
+        return False
+    block = (r'\b(else|do|try|const|noexcept|override|final|mutable|extern)$',
+             r'\b(struct|class|union|enum|namespace)\b[^;{}()=]*$',
+             r'->[^;{}()=]*$')  # a lambda's return type
+    return not any(re.search(pattern, before) for pattern in block)
+
+
+def statement_start(text, at):
+    """Where the statement that holds offset `at` begins: after the nearest ; { } that is in no bracket. Of braces those
+    of a braced list are brackets, whether it ended before `at` or is around it."""
     depth = 0
     start = at
     while start > 0:
@@ -38,9 +52,24 @@ def statement_around(text, at):
             depth += 1
         elif c in '([':
             depth -= 1
-        elif c in ';{}' and depth <= 0:
+        elif c == '}' and depth <= 0:
+            nested = 1
+            opening = start - 1
+            while opening > 0 and nested > 0:
+                opening -= 1
+                nested += {'}': 1, '{': -1}.get(text[opening], 0)
+            if not opens_initialiser(text, opening):
+                break
+            start = opening + 1
+        elif depth <= 0 and (c == ';' or c == '{' and not opens_initialiser(text, start - 1)):
             break
         start -= 1
+    return start
+
+
+def statement_around(text, at):
+    """(start, end) of the statement that holds offset `at`."""
+    start = statement_start(text, at)
     depth = 0
     end = at
     while end < len(text):
@@ -141,6 +170,10 @@ GOOD = [
     'asio::co_spawn(ex, [s]() -> task<void> { co_await g(s); }, [](std::exception_ptr e) { done(e); });',
     'asio::co_spawn(ex, f(xs[0], (y)), token);',
     '// a || b of awaitable_operators',
+    'struct waiting : base<int> { static task<void> f() { for (;;) { co_await g(); } } };',
+    'auto const f = [&]() -> task<void> { for (;;) { co_await g(); } };',
+    'auto const limits = Agg{1, s}; co_await f(limits); std::vector<int> v = {1}; co_await g();',
+    'else { co_await f(); } do { co_await g(); } while (x); try { co_await h(); } catch (...) {}',
 ]
 BAD = [
     ('condition', 'if (co_await f()) {}'),
@@ -151,6 +184,12 @@ BAD = [
     ('lambda', 'co_await co_spawn(ex, [s]() -> asio::awaitable<void> { co_return; }, asio::use_awaitable);'),
     ('braces', 'co_await f({.a = 1});'),
     ('braces', 'co_await f(Agg{1, s});'),
+    ('braces', 'Agg v{a, (co_await x).m};'),
+    ('braces', 'auto r = f(Agg{1,s}, co_await g());'),
+    ('braces', 'f({1,s}, co_await g());'),
+    ('braces', 'std::vector<int> v = {1, co_await g()};'),
+    ('braces', 'co_return Agg{a,(co_await x()).m};'),
+    ('braces', 'auto j = json{{"a", co_await f()}};'),
     ('several', 'auto x = g(co_await f(), co_await h());'),
     ('detached', 'asio::co_spawn(ex, f(), asio::detached);'),
     ('race', '#include <boost/asio/experimental/awaitable_operators.hpp>'),
