@@ -122,8 +122,6 @@ TEST_F(Manifests, RenderWithoutAWordOfComplaint) {
                               one["metadata"]["name"].get<std::string>())
                       .second)
           << "twice: " << one["metadata"];
-      // A sample goes where its user is; everything else has its place.
-      if (kind == "CodeExecution") continue;
       EXPECT_EQ(one["metadata"].contains("namespace"), !of_the_cluster.contains(kind)) << one["metadata"];
     }
     EXPECT_THAT(seen, Not(IsEmpty()));
