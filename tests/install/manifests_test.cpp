@@ -294,7 +294,7 @@ TEST(Alerts, TellOfMemoryBeforeTheContainersLimitIsReached) {
   }
   ASSERT_FALSE(rule.is_null());
   EXPECT_THAT(rule["expr"], HasSubstr("> 0.85 * " + mebibytes + " * 1024 * 1024\n"));
-  EXPECT_THAT(rule["expr"], HasSubstr("> " + mebibytes + " * 1024 * 1024)"));
+  EXPECT_THAT(rule["expr"], HasSubstr("> " + mebibytes + " * 1024 * 1024\n"));
   EXPECT_THAT(rule["annotations"]["summary"], HasSubstr(mebibytes + " MiB"));
 }
 
