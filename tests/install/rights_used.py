@@ -19,9 +19,7 @@ import yaml
 
 # Needed, and why none of these tests can show it.
 ELSEWHERE = {
-    ("", "pods", "list"): "a server without streaming lists: integration_runtime",
     ("batch", "jobs", "list"): "a server without streaming lists: integration_runtime",
-    ("events.k8s.io", "events", "patch"): "what happens again is counted once a minute at most: unit_runtime",
 }
 OPERATOR = "system:serviceaccount:codeexec-system:codeexec-controller"
 
