@@ -46,14 +46,10 @@ size_t stream_keeper::accept(bytes data, frame_queue& queue) {
   while (live_ && taken < data.size) {
     bytes rest = data.from(taken);
     if (rest.size > head_left_) rest.size = static_cast<size_t>(head_left_);
-    if (rest.empty()) {
-      live_ = false;
-      break;
-    }
     auto const cut = cut_frame(rest);
     uint64_t const cost = disk_cost(name_, cut);
-    if (cost > head_disk_left_) {
-      live_ = false;
+    if (rest.empty() || cost > head_disk_left_) {
+      if (push_count(wire::frame_full, sent_, queue)) live_ = false;
       break;
     }
     if (!queue.push(name_, cut.tag, cut.payload)) break;
@@ -110,15 +106,19 @@ void stream_keeper::finish() {
   dropped_ = total_ - sent_ - (tail_size_ - tail_begin_);
 }
 
+bool stream_keeper::push_count(bytes word, uint64_t count, frame_queue& queue) const {
+  text_buffer<64> text;
+  text.append("{\"stream\":\"");
+  text.append(name_);
+  text.append("\",\"bytes\":");
+  text.append_decimal(count);
+  text.append('}');
+  return queue.push(word, 'F', text.view());
+}
+
 bool stream_keeper::pump(frame_queue& queue) {
   if (dropped_ != 0 && !dropped_sent_) {
-    text_buffer<64> text;
-    text.append("{\"stream\":\"");
-    text.append(name_);
-    text.append("\",\"bytes\":");
-    text.append_decimal(dropped_);
-    text.append('}');
-    if (!queue.push(wire::frame_dropped, 'F', text.view())) return false;
+    if (!push_count(wire::frame_dropped, dropped_, queue)) return false;
     dropped_sent_ = true;
   }
   while (tail_begin_ < tail_size_) {

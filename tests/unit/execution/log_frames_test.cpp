@@ -52,6 +52,12 @@ TEST(LogFrames, DoesNotCareWhereTheBytesAreSplit) {
   EXPECT_EQ(text_of(bytewise), text_of(whole));
 }
 
+TEST(LogFrames, AFrameForWhoReadsAlongIsNoGarbageAndChangesNothing) {
+  auto const log = capture("stdout F x\nfull F {\"stream\":\"stdout\",\"bytes\":2}\nstdout F y\n");
+  EXPECT_EQ(log.garbage_lines(), 0U);
+  EXPECT_EQ(log.out().total(), 4U);
+}
+
 TEST(LogFrames, WhatFollowsTheResultCountsForNothingHoweverLongAndHoweverCut) {
   auto const lines = "result F " + testing::exited(0) + "\n" + std::string(40'000, 'x') + "\nmore\n";
   EXPECT_EQ(capture(lines).garbage_lines(), 0U);

@@ -14,6 +14,7 @@ struct stream_content {
   std::string head;  ///< all of it, where nothing was dropped
   std::string tail;  ///< what came after the dropped frame
   std::uint64_t dropped = 0;
+  std::optional<std::uint64_t> full;  ///< what the full frame said
   [[nodiscard]] std::string whole() const { return head + tail; }
   [[nodiscard]] std::uint64_t total() const { return head.size() + tail.size() + dropped; }
 };
@@ -56,13 +57,20 @@ inline log_content read_log(std::string_view text) {
       if (tag == 'F') part += '\n';
       if (tag != 'F' && tag != 'P') refuse(line);
       if (payload.size() > log.longest_payload) log.longest_payload = payload.size();
-    } else if (word == "dropped" && tag == 'F') {
+    } else if ((word == "dropped" || word == "full") && tag == 'F') {
       auto const body = nlohmann::json::parse(payload, nullptr, false);
       if (body.is_discarded()) {
         refuse(line);
         continue;
       }
-      (body.value("stream", "") == "stdout" ? log.out : log.err).dropped = body.value("bytes", std::uint64_t{0});
+      auto& stream = body.value("stream", "") == "stdout" ? log.out : log.err;
+      auto const count = body.value("bytes", std::uint64_t{0});
+      if (word == "dropped") {
+        stream.dropped = count;
+      } else {
+        if (stream.full || count != stream.head.size()) refuse(line);
+        stream.full = count;
+      }
     } else if (word == "result" && tag == 'F') {
       log.result = nlohmann::json::parse(payload, nullptr, false);
     } else {

@@ -7,7 +7,7 @@
 
 namespace codeexec::runner {
 
-/// Both streams' shares, the result frame and two dropped frames are together within the node's budget.
+/// Both streams' shares, the result frame, two full and two dropped frames are together within the node's budget.
 inline constexpr uint64_t stream_disk_budget = (wire::log_disk_budget - 16384) / 2;
 inline constexpr uint64_t tail_disk_budget = stream_disk_budget / 3;
 inline constexpr uint64_t head_disk_budget = stream_disk_budget - tail_disk_budget;
@@ -42,6 +42,8 @@ class stream_keeper {
 
  private:
   void keep(bytes data);
+  /// Queues a frame that says how many bytes of the stream something is true of; false where there is no room.
+  bool push_count(bytes word, uint64_t count, frame_queue& queue) const;
 
   bytes name_;
   uint64_t total_ = 0;

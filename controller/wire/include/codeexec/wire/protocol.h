@@ -26,6 +26,7 @@ inline constexpr size_t max_token_size = 64;
 // The first word of a frame. The second is F (the line ends here) or P (it goes on in this stream's next frame).
 inline constexpr char frame_stdout[] = "stdout";
 inline constexpr char frame_stderr[] = "stderr";
+inline constexpr char frame_full[] = "full";
 inline constexpr char frame_dropped[] = "dropped";
 inline constexpr char frame_result[] = "result";
 
