@@ -50,7 +50,9 @@ class help_formatter : public CLI::Formatter {
 
 constexpr char const* run_footer =
     R"(The code's stdout goes to stdout, its stderr to stderr, as it is written: byte for byte into files and pipes, on a
-terminal without what would drive it ("logs --help" says what; --raw passes everything).
+terminal without what would drive it ("logs --help" says what; --raw passes everything). What could not be shown live
+comes from the status at the end, in which bytes that are no UTF-8 are U+FFFD. Live it is the first --max-output bytes
+of each stream; then a line on stderr says so, and the stream's end follows when the code has ended.
 
 The defaults of the bounds are those that the operator comes with; its configuration may say others.
 
@@ -120,7 +122,8 @@ constexpr char const* logs_footer =
 status of the CodeExecution. Its stdout goes to stdout, its stderr to stderr. Lines carry no times: once it has
 ended nobody knows them any more.
 
-Written to a file or a pipe, the output is what the code wrote, byte for byte. On a terminal it is kept from driving
+Written to a file or a pipe, the output of code that runs is what the code wrote, byte for byte; afterwards, from the
+status, bytes that are no UTF-8 are U+FFFD, and stderr says where there were some. On a terminal it is kept from driving
 it: colours, tabs and redrawing the current line work; what moves elsewhere, sets titles or clipboards or makes the
 terminal answer is shown as text (ESC as ^[). --raw passes everything.
 
@@ -312,7 +315,7 @@ void add_run(CLI::App& app, raw& into) {
   app.add_option("--memory", into.memory, "Memory limit (default 512Mi)")->type_name("QUANTITY")->group(bounds);
   app.add_option("--network", into.network, "Network access (default deny)")->type_name("allow|deny")->group(bounds);
   app.add_option("--runtime-class", into.runtime_class, "RuntimeClass of the pod")->type_name("NAME")->group(bounds);
-  app.add_option("--max-output", into.max_output, "Kept per stream, at most 256Ki (default 64Ki)")
+  app.add_option("--max-output", into.max_output, "Kept per stream and shown live, at most 256Ki (default 64Ki)")
       ->type_name("BYTES")
       ->group(bounds);
   auto const life = "Afterwards";

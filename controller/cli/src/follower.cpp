@@ -40,10 +40,11 @@ follower::follower(kube::client& client, console& out, async::task_group& tasks,
           [this](stream_name from, std::int64_t count) {
             (from == stream_name::out ? progress_out_ : progress_err_).dropped(count);
             print_pending();
-            auto const hidden = how_.streams == (from == stream_name::out ? stream_choice::err : stream_choice::out);
-            if (!holding_ && !hidden)
+            full_.erase(from);  // what is left out says more
+            if (!holding_ && is_shown(how_.streams, from))
               out_.say("codeexec: " + missing_sentence(from == stream_name::out ? "stdout" : "stderr", count));
           },
+          [this](stream_name from, std::int64_t count) { full_[from] = count; },
       }),
       holding_(how_.tail.has_value()),
       held_out_(how_.tail.value_or(0)),
@@ -103,44 +104,25 @@ bool follower::output_is_settled() const {
   return now() - *final_since_ > (truncated ? std::chrono::milliseconds(settle_truncated) : settle_whole);
 }
 
-stream_progress::stored follower::stored(stream_name which) const {
-  auto const is_out = which == stream_name::out;
-  auto const& text = is_out ? status().stdout_ : status().stderr_;
-  stream_progress::stored all;
-  all.name = is_out ? "stdout" : "stderr";
-  if (text) all.text = *text;
-  if (status().output) {
-    all.total_bytes = is_out ? status().output->stdoutBytes : status().output->stderrBytes;
-    all.truncated = is_out ? status().output->stdoutTruncated : status().output->stderrTruncated;
-    all.omitted = is_out ? status().output->stdoutOmitted : status().output->stderrOmitted;
-  } else {
-    all.total_bytes = static_cast<std::int64_t>(all.text.size());
-  }
-  return all;
-}
-
 void follower::print_rest() {
   stopped_ = true;  // whatever the log still says is in the status too
   if (!how_.live) return;
   for (auto const which : {stream_name::out, stream_name::err}) {
-    auto const all = stored(which);
+    auto const all = stored_stream(status(), which);
     auto rest = (which == stream_name::out ? progress_out_ : progress_err_).rest(all);
     if (rest.empty()) continue;
-    auto const shown =
-        how_.streams == stream_choice::both || (how_.streams == stream_choice::out) == (which == stream_name::out);
-    if (!shown) continue;
+    if (!is_shown(how_.streams, which)) continue;
     output_began_ = true;
     emit({piece{which, std::move(rest.head)}});
     if (rest.missing > 0 && !holding_) out_.say("codeexec: " + missing_sentence(all.name, rest.missing));
     emit({piece{which, std::move(rest.tail)}});
+    if (all.is_repaired() && !how_.quiet) out_.say("codeexec: " + repaired_sentence(all.name));
   }
   release();
 }
 
 void follower::emit(std::vector<piece> pieces) {
-  std::erase_if(pieces, [this](piece const& p) {
-    return how_.streams == (p.to == stream_name::out ? stream_choice::err : stream_choice::out);
-  });
+  std::erase_if(pieces, [this](piece const& p) { return !is_shown(how_.streams, p.to); });
   if (!holding_) {
     out_.relay(std::move(pieces));
     return;
@@ -296,6 +278,7 @@ kube::task<kube::result<void>> follower::read_log(std::string pod, bool follow) 
     log_bytes_ += fresh.size();
     frames_.feed(fresh);
     print_pending();
+    tell_full();
     if (frames_.ended()) changed_.pulse();
     // Not faster than our reader takes it.
     co_await out_.flush();
@@ -307,6 +290,14 @@ void follower::take_output(stream_name from, std::string_view bytes) {
   (from == stream_name::out ? progress_out_ : progress_err_).live(bytes);
   if (pending_.empty() || pending_.back().to != from) pending_.push_back(piece{from, std::string()});
   pending_.back().bytes += bytes;
+}
+
+/// Said once what came with it is read: of code that has ended by then the rest is there.
+void follower::tell_full() {
+  for (auto const& [from, count] : std::exchange(full_, {})) {
+    if (!frames_.ended() && !how_.quiet && is_shown(how_.streams, from))
+      out_.say("codeexec: " + full_sentence(from == stream_name::out ? "stdout" : "stderr", count));
+  }
 }
 
 void follower::print_pending() {

@@ -42,7 +42,7 @@ void frame_reader::take(std::string_view line) {
     }
     return;
   }
-  if (word == wire::frame_dropped && tag == 'F') {
+  if ((word == wire::frame_dropped || word == wire::frame_full) && tag == 'F') {
     auto const json = nlohmann::json::parse(payload, nullptr, false);
     if (!json.is_object()) return;
     auto const stream = json.find("stream");
@@ -50,7 +50,8 @@ void frame_reader::take(std::string_view line) {
     if (stream == json.end() || !stream->is_string() || count == json.end() || !count->is_number_unsigned()) return;
     auto const name = stream->get<std::string>();
     if (name != wire::frame_stdout && name != wire::frame_stderr) return;
-    to_.dropped(name == wire::frame_stdout ? stream_name::out : stream_name::err, count->get<std::int64_t>());
+    auto const& told = word == wire::frame_dropped ? to_.dropped : to_.full;
+    told(name == wire::frame_stdout ? stream_name::out : stream_name::err, count->get<std::int64_t>());
     return;
   }
   if (word == wire::frame_result && tag == 'F') ended_ = true;

@@ -19,10 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool is_shown(stream_choice wanted, stream_name which) {
-  return wanted == stream_choice::both || (wanted == stream_choice::out) == (which == stream_name::out);
-}
-
 std::string last_lines(std::string text, std::optional<std::int64_t> lines) {
   if (!lines) return text;
   tail_lines tail(*lines);
@@ -32,11 +28,15 @@ std::string last_lines(std::string text, std::optional<std::int64_t> lines) {
 
 /// The streams as the status has them.
 void print_stored(session& in, logs_options const& options, api::CodeExecutionStatus const& status) {
+  std::string repaired;
   for (auto const which : {stream_name::out, stream_name::err}) {
-    auto const& text = which == stream_name::out ? status.stdout_ : status.stderr_;
-    if (text && is_shown(options.streams, which)) in.out.relay(which, last_lines(*text, options.tail));
+    if (!is_shown(options.streams, which)) continue;
+    auto const all = stored_stream(status, which);
+    in.out.relay(which, last_lines(std::string(all.text), options.tail));
+    if (all.is_repaired()) repaired += "codeexec: " + repaired_sentence(all.name) + "\n";
   }
   in.out.end_relay();
+  if (!repaired.empty() && !in.quiet) in.out.say(repaired);
 }
 
 /// The log of a running pod as far as it goes now.
@@ -81,6 +81,7 @@ kube::task<int> follow_logs(session& in, logs_options options, nlohmann::json ob
   how.namespace_ = in.namespace_;
   how.streams = options.streams;
   how.tail = options.tail;
+  how.quiet = in.quiet;
   follower following(in.client, in.out, in.tasks, how, in.random);
   following.start(object);
   std::optional<follower::outcome> ended;
@@ -182,6 +183,10 @@ kube::task<int> logs(session& in, logs_options options) {
       [&](stream_name to, std::int64_t count) {
         if (is_shown(options.streams, to))
           gaps.push_back(missing_sentence(to == stream_name::out ? "stdout" : "stderr", count));
+      },
+      [&](stream_name to, std::int64_t count) {
+        if (is_shown(options.streams, to) && !in.quiet)
+          gaps.push_back(full_sentence(to == stream_name::out ? "stdout" : "stderr", count));
       },
   });
   frames.feed(log);

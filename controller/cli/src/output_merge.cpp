@@ -77,6 +77,28 @@ std::optional<parts> split_at_marker(stream_progress::stored const& all) {
 
 }  // namespace
 
+bool stream_progress::stored::is_repaired() const {
+  if (text.find(replacement) == std::string_view::npos || (truncated && !omitted)) return false;
+  auto const kept = static_cast<std::int64_t>(text.size());
+  return (truncated ? kept - omitted->markerLength + omitted->bytes : kept) != total_bytes;
+}
+
+stream_progress::stored stored_stream(api::CodeExecutionStatus const& status, stream_name which) {
+  auto const is_out = which == stream_name::out;
+  auto const& text = is_out ? status.stdout_ : status.stderr_;
+  stream_progress::stored all;
+  all.name = is_out ? "stdout" : "stderr";
+  if (text) all.text = *text;
+  if (status.output) {
+    all.total_bytes = is_out ? status.output->stdoutBytes : status.output->stderrBytes;
+    all.truncated = is_out ? status.output->stdoutTruncated : status.output->stderrTruncated;
+    all.omitted = is_out ? status.output->stdoutOmitted : status.output->stderrOmitted;
+  } else {
+    all.total_bytes = static_cast<std::int64_t>(all.text.size());
+  }
+  return all;
+}
+
 void stream_progress::live(std::string_view bytes) {
   position_ += static_cast<std::int64_t>(bytes.size());
   std::string joined = std::move(carry_);

@@ -236,4 +236,13 @@ std::string missing_sentence(std::string_view stream, std::int64_t bytes) {
          " left out here; --max-output (spec.output.maxBytes) keeps more";
 }
 
+std::string full_sentence(std::string_view stream, std::int64_t bytes) {
+  return std::string(stream) + " has more than " + std::to_string(bytes) +
+         " bytes: the rest is counted, and its end comes with the result";
+}
+
+std::string repaired_sentence(std::string_view stream) {
+  return std::string(stream) + " is not all UTF-8: here, from the status, what is none is U+FFFD";
+}
+
 }  // namespace codeexec::cli

@@ -163,6 +163,7 @@ class run_command {
     follower::settings how;
     how.namespace_ = in_.namespace_;
     how.live = options_.output == output_format::text;
+    how.quiet = in_.quiet;
     follower_ = std::make_unique<follower>(in_.client, in_.out, in_.tasks, how, in_.random);
     progress_ = progress(progress_style(in_, in_.quiet), name_);
     began_ = std::chrono::steady_clock::now();

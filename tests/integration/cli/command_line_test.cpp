@@ -345,6 +345,43 @@ TEST_F(CommandLine, WhatWasLeftOutIsSaidOnStderr) {
   EXPECT_THAT(run.err(), HasSubstr("90 bytes of stdout left out"));
 }
 
+TEST_F(CommandLine, WhenNothingMoreIsShownLiveStderrSaysSoUnlessToldToBeQuiet) {
+  auto const full = std::string("full F {\"stream\":\"stdout\",\"bytes\":4}\n");
+  on_log({"stdout F one\n", full});
+  on_watch({modified(running())});
+  child told(words({"run", script_, "--name", "hello"}));
+  EXPECT_TRUE(told.wait_for_err("codeexec: stdout has more than 4 bytes: the rest is counted"));
+  told.signal(SIGTERM);
+  EXPECT_EQ(told.wait(), 143);
+  on("GET", object_path, reply::answer(200, running().dump()));
+  child quiet(words({"logs", "hello", "-q"}));
+  EXPECT_EQ(quiet.wait(), 0);
+  EXPECT_EQ(quiet.out(), "one\n");
+  EXPECT_EQ(quiet.err(), "");
+  // Code that has ended by then: what is left out says it all.
+  on_log({"stdout F one\n" + full + "dropped F {\"stream\":\"stdout\",\"bytes\":9}\nstdout F end\nresult F {}\n"});
+  on("GET", collection + "?watch", open_stream({modified(finished("one\nend\n", ""))}).slowly(200ms));
+  child ended(words({"run", script_, "--name", "hello"}));
+  EXPECT_EQ(ended.wait(), 0);
+  EXPECT_THAT(ended.err(), HasSubstr("9 bytes of stdout left out"));
+  EXPECT_THAT(ended.err(), Not(HasSubstr("the rest is counted")));
+}
+
+TEST_F(CommandLine, BytesThatTheStatusCannotHoldAreSaidToBeReplaced) {
+  auto repaired = finished("a\xEF\xBF\xBD", "");
+  repaired["status"]["output"]["stdoutBytes"] = 2;
+  on("GET", object_path, reply::answer(200, repaired.dump()));
+  child logs(words({"logs", "hello"}));
+  EXPECT_EQ(logs.wait(), 0);
+  EXPECT_EQ(logs.out(), "a\xEF\xBF\xBD");
+  EXPECT_EQ(logs.err(), "codeexec: stdout is not all UTF-8: here, from the status, what is none is U+FFFD\n");
+  refuse_pods();
+  on_watch({modified(repaired)});
+  child run(words({"run", script_, "--name", "hello"}));
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_THAT(run.err(), HasSubstr("codeexec: stdout is not all UTF-8"));
+}
+
 TEST_F(CommandLine, ATimeoutIs124AndSaysSo) {
   refuse_pods();
   on_watch({modified(failed("TimedOut", "the code ran for 30 s, its limit"))});

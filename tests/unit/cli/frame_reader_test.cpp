@@ -11,6 +11,8 @@ struct collected {
   std::string err;
   std::int64_t dropped_out = 0;
   std::int64_t dropped_err = 0;
+  std::int64_t full_out = 0;
+  std::int64_t full_err = 0;
   std::string order;
   frame_reader reader{frame_reader::handler{
       [this](stream_name to, std::string_view bytes) {
@@ -20,6 +22,10 @@ struct collected {
       [this](stream_name to, std::int64_t count) {
         (to == stream_name::out ? dropped_out : dropped_err) += count;
         order += 'd';
+      },
+      [this](stream_name to, std::int64_t count) {
+        (to == stream_name::out ? full_out : full_err) = count;
+        order += 'f';
       },
   }};
 };
@@ -31,6 +37,15 @@ TEST(FrameReader, GivesBackTheBytesOfBothStreamsInTheirOrder) {
   EXPECT_EQ(seen.err, "partial\n");
   EXPECT_EQ(seen.order, "oeoe");
   EXPECT_FALSE(seen.reader.ended());
+}
+
+TEST(FrameReader, TellsThatNothingMoreComesLive) {
+  collected seen;
+  seen.reader.feed(
+      "stderr F x\nfull F {\"stream\":\"stderr\",\"bytes\":2}\nfull F {\"stream\":\"stdin\",\"bytes\":2}\n");
+  EXPECT_EQ(seen.full_err, 2);
+  EXPECT_EQ(seen.full_out, 0);
+  EXPECT_EQ(seen.order, "ef");
 }
 
 TEST(FrameReader, DoesNotCareWhereTheNetworkCutsTheLog) {

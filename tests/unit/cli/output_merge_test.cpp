@@ -23,6 +23,23 @@ std::string seen(std::string const& live, stream_progress::remainder const& rest
   return live + rest.head + (rest.missing > 0 ? "<" + std::to_string(rest.missing) + " missing>" : "") + rest.tail;
 }
 
+TEST(StreamProgress, KnowsByTheLengthThatBytesWereReplaced) {
+  auto const repaired = [](std::string const& raw) {
+    auto const text = base::repair_utf8(raw);
+    return whole(text, raw.size()).is_repaired();
+  };
+  EXPECT_TRUE(repaired("a\xFF"));
+  EXPECT_FALSE(repaired("aé"));
+  EXPECT_FALSE(repaired("a\xEF\xBF\xBD")) << "the code wrote it";
+  auto cut = whole("a\n[gap]\n\xEF\xBF\xBD", 12);
+  cut.truncated = true;
+  EXPECT_FALSE(cut.is_repaired()) << "nobody says what is missing";
+  cut.omitted = api::OmittedOutput{8, 2, 6};
+  EXPECT_TRUE(cut.is_repaired());
+  cut.total_bytes = 13;
+  EXPECT_FALSE(cut.is_repaired());
+}
+
 TEST(StreamProgress, TextIsWholeForEverySplitPointAlsoWithinCharacters) {
   std::string const text =
       "aé€😀\nNUL:\0 end 😀"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -23,11 +24,16 @@
 
 namespace codeexec::cli {
 
+inline bool is_shown(stream_choice wanted, stream_name which) {
+  return wanted == stream_choice::both || (wanted == stream_choice::out) == (which == stream_name::out);
+}
+
 class follower {
  public:
   struct settings {
     std::string namespace_;
-    bool live = true;  ///< print output
+    bool live = true;    ///< print output
+    bool quiet = false;  ///< of what comes later or otherwise nothing is said; of what is lost it is
     stream_choice streams = stream_choice::both;
     std::optional<std::int64_t> tail{};          ///< of what was written before, only so many lines of each stream
     std::chrono::seconds give_up_after{5 * 60};  ///< without a word from the API server
@@ -73,12 +79,12 @@ class follower {
   void take_pod(nlohmann::json const& object);
   void take_output(stream_name from, std::string_view bytes);
   void print_pending();
+  void tell_full();
   /// Hands output on, or holds it back while it is not known where the last lines begin.
   void emit(std::vector<piece> pieces);
   void release();
   bool output_is_settled() const;
   void print_rest();
-  stream_progress::stored stored(stream_name which) const;
 
   kube::client& client_;
   console& out_;
@@ -106,6 +112,8 @@ class follower {
   stream_progress progress_out_;
   stream_progress progress_err_;
   std::vector<piece> pending_;
+  std::map<stream_name, std::int64_t>
+      full_;      ///< streams of which no more comes live, after so many bytes; yet to be told
   bool holding_;  ///< settings::tail, until what was written before is read
   tail_lines held_out_;
   tail_lines held_err_;

@@ -20,6 +20,8 @@ class frame_reader {
     std::function<void(stream_name, std::string_view)> bytes;
     /// So many bytes of the stream were not kept.
     std::function<void(stream_name, std::int64_t)> dropped;
+    /// So many bytes of the stream were given, and there are more that do not come while the code runs.
+    std::function<void(stream_name, std::int64_t)> full;
   };
 
   explicit frame_reader(handler to);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "codeexec/api/code_execution.hpp"
+#include "codeexec/cli/frame_reader.hpp"
 
 namespace codeexec::cli {
 
@@ -40,6 +41,10 @@ class stream_progress {
     std::int64_t total_bytes = 0;  ///< that the code wrote
     bool truncated = false;
     std::optional<api::OmittedOutput> omitted{};  ///< where that line is
+
+    /// Whether bytes that are no UTF-8 were replaced in the text, as far as the lengths tell: three that are cut from a
+    /// character of four are as long as what stands for them.
+    bool is_repaired() const;
   };
 
   /// The part of the stored stream after position(). Whole and never twice, whatever the split point, also where the
@@ -52,5 +57,8 @@ class stream_progress {
   std::int64_t repaired_ = 0;  ///< length of what was passed so far, but for carry_, once repaired
   std::string carry_;          ///< the last bytes printed where they may be the start of a character: at most 3
 };
+
+/// Lifetime: the result refers to the status.
+stream_progress::stored stored_stream(api::CodeExecutionStatus const& status, stream_name which);
 
 }  // namespace codeexec::cli

@@ -59,5 +59,9 @@ std::string closing_sentence(api::CodeExecutionStatus const& status);
 
 /// "3 of 70 KiB ..." is what stays away where output was cut; see stream_progress. Name: "stdout".
 std::string missing_sentence(std::string_view stream, std::int64_t bytes);
+/// Why nothing more of a stream comes while the code runs: so many bytes are all that is shown live.
+std::string full_sentence(std::string_view stream, std::int64_t bytes);
+/// What the status has of a stream is not what the code wrote: stream_progress::stored::is_repaired().
+std::string repaired_sentence(std::string_view stream);
 
 }  // namespace codeexec::cli
