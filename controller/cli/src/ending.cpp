@@ -369,7 +369,7 @@ kube::task<int> resume(session& in, resume_options options) {
       }
       auto const value = read_execution(*object);
       if (value && (value->status.is_final() || !value->spec.suspend)) {
-        in.out.say("codeexec: " + printable(name) + " is not suspended: " + describe_progress(value->status));
+        in.out.say("codeexec: " + printable(name) + " is not suspended: " + describe_progress(*value));
         continue;
       }
     }

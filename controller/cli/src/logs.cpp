@@ -203,7 +203,7 @@ kube::task<int> logs(session& in, logs_options options) {
   in.out.end_relay();
   for (auto const& sentence : gaps)
     in.out.say("codeexec: " + sentence);
-  if (!any && !in.quiet) in.out.say("codeexec: no output yet: " + describe_progress(status));
+  if (!any && !in.quiet) in.out.say("codeexec: no output yet: " + describe_progress(execution));
   auto const code = co_await print_out(in, std::string());
   co_return code;
 }

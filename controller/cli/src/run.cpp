@@ -196,7 +196,7 @@ class run_command {
   kube::task<void> tell_progress() {
     for (;;) {
       if (follower_->output_began()) progress_.output_began();
-      auto const line = progress_.update(follower_->status());
+      auto const line = progress_.update(follower_->object());
       if (!line.empty() && !ended_) in_.out.say(line);
       if (follower_->log_refusal() && !told_refusal_ && !in_.quiet && !ended_) {
         told_refusal_ = true;
@@ -208,7 +208,7 @@ class run_command {
       auto const elapsed =
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began_);
       in_.out.draw_spinner(progress_.frame(elapsed, in_.out.columns()));
-      auto const doubt = progress_.doubt(follower_->status(), elapsed);
+      auto const doubt = progress_.doubt(follower_->object(), elapsed);
       if (!doubt.empty()) in_.out.say(doubt);
       // Between two frames nothing moves by itself; without a spinner only a change is news, and one that never comes.
       auto const by = spins()                           ? base::deadline::after(100ms)

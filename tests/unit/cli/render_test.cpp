@@ -257,25 +257,62 @@ TEST(ClosingSentence, SaysWhyOtherwise) {
 
 TEST(Progress, SaysEachStepOnceWhereThereIsNoTerminal) {
   progress told({}, "x");
-  api::CodeExecutionStatus status;
-  EXPECT_EQ(told.update(status), "codeexec: x: created\n");
-  EXPECT_EQ(told.update(status), "");
+  api::CodeExecution object;
+  auto& status = object.status;
+  EXPECT_EQ(told.update(object), "codeexec: x: created\n");
+  EXPECT_EQ(told.update(object), "");
   status.phase = "Pending";
   status.reason = "PullingImage";
-  EXPECT_EQ(told.update(status), "codeexec: x: pulling the image\n");
+  EXPECT_EQ(told.update(object), "codeexec: x: pulling the image\n");
   status.phase = "Running";
-  EXPECT_EQ(told.update(status), "codeexec: x: running\n");
+  EXPECT_EQ(told.update(object), "codeexec: x: running\n");
   status.phase = "Succeeded";
-  EXPECT_EQ(told.update(status), "");
+  EXPECT_EQ(told.update(object), "");
   EXPECT_EQ(told.frame(1s, 80), "");
+}
+
+TEST(Progress, OneLineForAReasonHoweverItsMessagesTakeTurns) {
+  progress told({}, "x");
+  api::CodeExecution object;
+  object.status.phase = "Pending";
+  object.status.reason = "PullingImage";
+  EXPECT_EQ(told.update(object), "codeexec: x: pulling the image\n");
+  object.status.message = "ErrImagePull: no";
+  EXPECT_EQ(told.update(object), "codeexec: x: pulling the image: ErrImagePull: no\n") << "now it is known why";
+  for (auto const* message : {"Back-off", "ErrImagePull: no", "", "Back-off"}) {
+    object.status.message = message;
+    EXPECT_EQ(told.update(object), "") << message;
+  }
+  object.status.reason = "Starting";
+  EXPECT_EQ(told.update(object), "codeexec: x: starting: Back-off\n");
+}
+
+TEST(Progress, WhatTheOperatorHasAcceptedIsStarting) {
+  api::CodeExecution object;
+  EXPECT_EQ(describe_progress(object), "waiting for the operator");
+  object.metadata.finalizers = {"codeexec.dev/cleanup"};
+  EXPECT_EQ(describe_progress(object), "starting");
+  progress told({}, "x");
+  EXPECT_EQ(told.update({}), "codeexec: x: created\n");
+  EXPECT_EQ(told.update(object), "") << "a line for it would be one for every run";
+  EXPECT_EQ(told.doubt(object, 20s), "");
+}
+
+TEST(Progress, AReasonToGiveUpIsNotOneToWait) {
+  api::CodeExecution object;
+  object.status.phase = "Pending";
+  object.status.reason = "ImagePullFailed";
+  EXPECT_EQ(describe_progress(object), "ending (ImagePullFailed)");
+  EXPECT_EQ(progress({}, "x").update(object), "") << "the closing sentence says it in a moment";
 }
 
 TEST(Progress, DoesNotSayThatTheCodeRunsOnceTheCodeHasSpoken) {
   progress told({}, "x");
   told.output_began();
-  api::CodeExecutionStatus status;
+  api::CodeExecution object;
+  auto& status = object.status;
   status.phase = "Running";
-  EXPECT_EQ(told.update(status), "");
+  EXPECT_EQ(told.update(object), "");
 }
 
 TEST(Progress, IsSilentWhenToldSo) {
@@ -298,12 +335,13 @@ TEST(Progress, TheSpinnerFitsTheTerminalAndStopsWhenTheCodeSpeaks) {
 
 TEST(Progress, WhoWaitsForAnOperatorThatIsNotThereIsToldOnce) {
   progress told({}, "x");
-  api::CodeExecutionStatus status;
-  EXPECT_EQ(told.doubt(status, 9s), "");
-  EXPECT_THAT(told.doubt(status, 10s), HasSubstr("Does codeexec-controller run"));
-  EXPECT_EQ(told.doubt(status, 20s), "");
+  api::CodeExecution object;
+  auto& status = object.status;
+  EXPECT_EQ(told.doubt(object, 9s), "");
+  EXPECT_THAT(told.doubt(object, 10s), HasSubstr("Does codeexec-controller run"));
+  EXPECT_EQ(told.doubt(object, 20s), "");
   status.phase = "Pending";
-  EXPECT_EQ(progress({}, "x").doubt(status, 20s), "");
+  EXPECT_EQ(progress({}, "x").doubt(object, 20s), "");
   EXPECT_EQ(progress({true, false, false}, "x").doubt({}, 20s), "");
 }
 
@@ -313,12 +351,13 @@ TEST(Progress, UsesColourOnlyWhereItMay) {
 }
 
 TEST(Progress, AMessageCannotDriveTheTerminal) {
-  api::CodeExecutionStatus status;
+  api::CodeExecution object;
+  auto& status = object.status;
   status.phase = "Pending";
   status.reason = "Scheduling";
   status.message = "0/1 nodes\x1b[2J\nare available";
-  EXPECT_THAT(describe_progress(status), Not(HasSubstr("\x1b")));
-  EXPECT_THAT(describe_progress(status), HasSubstr("nodes"));
+  EXPECT_THAT(describe_progress(object), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(describe_progress(object), HasSubstr("nodes"));
 }
 
 }  // namespace
