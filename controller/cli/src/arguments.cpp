@@ -271,7 +271,8 @@ void add_cluster_options(CLI::App& app, raw& into) {
   app.add_option("--context", into.cluster.context, "Context of the kubeconfig")->type_name("NAME")->group(group);
   app.add_option("-s,--server", into.cluster.server, "URL of the API server")->type_name("URL")->group(group);
   auto const display = "Display";
-  app.add_flag("-q,--quiet", into.quiet, "Nothing on stderr but the code's own and errors")->group(display);
+  app.add_flag("-q,--quiet", into.quiet, "Nothing on stderr but the code's own, errors, and what it waits for")
+      ->group(display);
   app.add_option("--color", into.colour, "Default auto: on a terminal, unless NO_COLOR is set or TERM is dumb")
       ->type_name("auto|always|never")
       ->group(display);

@@ -252,10 +252,8 @@ int main_of(int argc, char** argv) {
   }
   if (auto const* const options = std::get_if<run_options>(&todo.line.what)) {
     input_source source;
-    auto const quiet = todo.line.quiet;
-    source.on_waiting = [quiet](std::string_view sentence) {
-      if (!quiet) print(stderr, "codeexec: " + std::string(sentence) + "\n");
-    };
+    // Under --quiet too: it would seem to hang.
+    source.on_waiting = [](std::string_view sentence) { print(stderr, "codeexec: " + std::string(sentence) + "\n"); };
     auto code = read_code(*options, source);
     if (!code) return usage_error(code.error().message);
     auto manifest = find_manifest(*options, todo.line.cluster.namespace_, *code);

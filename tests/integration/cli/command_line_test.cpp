@@ -382,6 +382,20 @@ TEST_F(CommandLine, BytesThatTheStatusCannotHoldAreSaidToBeReplaced) {
   EXPECT_THAT(run.err(), HasSubstr("codeexec: stdout is not all UTF-8"));
 }
 
+TEST_F(CommandLine, WaitingForStandardInputIsSaidAlsoWhereItIsToBeQuiet) {
+  refuse_pods();
+  on_watch({modified(finished("hi\n", ""))});
+  child::settings how;
+  how.program = "/bin/sh";
+  std::string command = "sleep 3 | exec " CODEEXEC_BINARY_DIR "/bin/codeexec";
+  for (auto const& word : run_words())
+    command += " " + word;
+  child run({"-c", command}, how);
+  EXPECT_EQ(run.wait(), 0);
+  EXPECT_EQ(run.out(), "hi\n");
+  EXPECT_EQ(run.err(), "codeexec: reading standard input until it ends (--no-stdin leaves it alone)\n");
+}
+
 TEST_F(CommandLine, ATimeoutIs124AndSaysSo) {
   refuse_pods();
   on_watch({modified(failed("TimedOut", "the code ran for 30 s, its limit"))});
