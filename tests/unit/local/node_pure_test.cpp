@@ -18,6 +18,7 @@ using nlohmann::json;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 base::wall_time at_second(int n) {
@@ -103,6 +104,17 @@ TEST(image_catalogue, a_mistake_is_named_with_line_and_column) {
 TEST(image_catalogue, a_text_on_which_the_parser_would_fill_the_memory_is_refused) {
   EXPECT_THAT(image_catalogue::parse(",", "f").error().message, HasSubstr("f: "));
   EXPECT_THAT(image_catalogue::parse(std::string(100000, '['), "f").error().message, HasSubstr("f: line 1"));
+}
+
+TEST(image_catalogue, names_the_programs_for_want_of_which_an_image_is_not_there) {
+  auto const all = image_catalogue::parse("images: [{match: ['ruby:*'], requires: [ruby, sh], programs: [own]}]", "f");
+  ASSERT_TRUE(all) << all.error().message;
+  auto const ruby = *parse_image_reference("ruby:3.3-slim");
+  auto const missing = all->missing_programs(ruby, [](std::string const& program) { return program == "sh"; });
+  EXPECT_THAT(missing, ElementsAre("ruby", "own"));
+  EXPECT_THAT(missing_sentence(missing), HasSubstr("`ruby`, `own`, which is not installed on this machine"));
+  auto const none = [](std::string const&) { return false; };
+  EXPECT_THAT(all->missing_programs(*parse_image_reference("perl:5"), none), IsEmpty()) << "nobody knows it";
 }
 
 TEST(pull_failure, speaks_as_containerd_does) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <yaml-cpp/yaml.h>
 
 #include "codeexec/base/encoding.hpp"
@@ -275,18 +276,28 @@ base::result<image_catalogue> image_catalogue::parse(std::string const& text, st
   }
 }
 
-image_config const* image_catalogue::find(image_reference const& name, program_check const& has_program) const {
+image_config const* image_catalogue::named(image_reference const& name) const {
   auto const familiar = name.familiar();
-  for (auto const& image : images) {
-    bool const named = std::any_of(image.match.begin(), image.match.end(),
-                                   [&](auto const& pattern) { return matches_pattern(pattern, familiar); });
-    if (named) {
-      bool const there = std::all_of(image.requires_.begin(), image.requires_.end(), has_program) &&
-                         std::all_of(image.programs.begin(), image.programs.end(), has_program);
-      return there ? &image : nullptr;
+  auto const found = std::find_if(images.begin(), images.end(), [&](image_config const& image) {
+    return std::any_of(image.match.begin(), image.match.end(),
+                       [&](auto const& pattern) { return matches_pattern(pattern, familiar); });
+  });
+  return found == images.end() ? nullptr : &*found;
+}
+
+image_config const* image_catalogue::find(image_reference const& name, program_check const& has_program) const {
+  return missing_programs(name, has_program).empty() ? named(name) : nullptr;
+}
+
+std::vector<std::string> image_catalogue::missing_programs(image_reference const& name,
+                                                           program_check const& has_program) const {
+  std::vector<std::string> out;
+  if (auto const* const image = named(name)) {
+    for (auto const* const needed : {&image->requires_, &image->programs}) {
+      std::remove_copy_if(needed->begin(), needed->end(), std::back_inserter(out), has_program);
     }
   }
-  return nullptr;
+  return out;
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view text) {
@@ -330,6 +341,14 @@ std::string image_id(image_config const& image, std::string_view host_identity) 
   add(image.working_dir);
   add(image.match.front());
   return "sha256:" + base::sha256_hex(all);
+}
+
+std::string missing_sentence(std::vector<std::string> const& programs) {
+  std::string names;
+  for (auto const& one : programs) {
+    names += (names.empty() ? "`" : ", `") + one + "`";
+  }
+  return "the stand-in's image needs " + names + ", which is not installed on this machine; install it";
 }
 
 std::string pull_failure(image_reference const& name) {

@@ -547,7 +547,16 @@ void kubelet::pull_failed(record_ptr const& pod, std::size_t index, image_refere
     }
     return;
   }
-  auto const why = pull_failure(name);
+  auto why = pull_failure(name);
+  auto const missing =
+      images_.missing_programs(name, [this](std::string const& program) { return has_program(program); });
+  if (!missing.empty()) {
+    auto const sentence = missing_sentence(missing);
+    why += " (" + sentence + ")";
+    if (one.pull_backoff == milliseconds(0)) {
+      base::log::warn(sentence, {base::log::kv("image", name.familiar())});
+    }
+  }
   give_address(*pod);
   event(*pod, event_kind::normal, "Pulling", "Pulling image \"" + written + "\"", one.name);
   event(*pod, event_kind::warning, "Failed", "Failed to pull image \"" + written + "\": " + why, one.name);

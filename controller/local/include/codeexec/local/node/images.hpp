@@ -61,6 +61,11 @@ struct image_catalogue {
   using program_check = std::function<bool(std::string const& program)>;
   /// The first image whose pattern matches and whose required programs are there.
   image_config const* find(image_reference const& name, program_check const& has_program) const;
+  /// The programs for want of which the first image whose pattern matches is not there.
+  std::vector<std::string> missing_programs(image_reference const& name, program_check const& has_program) const;
+
+ private:
+  image_config const* named(image_reference const& name) const;
 };
 
 /// '*' stands for any run of characters, also none; nothing else is special.
@@ -68,6 +73,9 @@ bool matches_pattern(std::string_view pattern, std::string_view text);
 
 /// "sha256:...": the same for the same image on the same machine, for status.imageID.
 std::string image_id(image_config const& image, std::string_view host_identity);
+
+/// What follows from missing_programs(), for people: no registry says it.
+std::string missing_sentence(std::vector<std::string> const& programs);
 
 /// What containerd says when it cannot get an image.
 std::string pull_failure(image_reference const& name);
