@@ -127,7 +127,8 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
   app.add_option("--server", to.cluster.server, "URL of the API server, without any kubeconfig: http://127.0.0.1:8001")
       ->envname("CODEEXEC_SERVER")
       ->type_name("URL");
-  app.add_option("--namespace,-n", to.namespaces, "Serve this namespace; repeatable (default: all of them)")
+  app.add_option("--namespace,-n", to.namespaces,
+                 "Serve these namespaces: repeatable, or a list as in a,b (default: all)")
       ->envname("CODEEXEC_NAMESPACE")
       ->type_name("NAME")
       ->delimiter(',')
@@ -218,6 +219,11 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->capture_default_str();
 
   if (auto end = parse(app, argc, argv)) return std::move(*end);
+  for (auto const& one : to.namespaces) {
+    if (!kube::is_dns_label(one)) {
+      return early_exit{2, "codeexec-controller: --namespace: '" + one + "' is no name of a namespace\n"};
+    }
+  }
   to.log_level = levels.at(level);
   to.events = policies.at(events);
   if (to.leader.wanted) {

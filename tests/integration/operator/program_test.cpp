@@ -170,6 +170,8 @@ TEST(Program, WrongArgumentsAreOneSentenceAndCode2) {
       {{"--log-level", "loud"}, {}, "loud"},
       {{"--workers", "0"}, {}, "--workers"},
       {{}, {"CODEEXEC_LOG_FORMAT=xml"}, "xml"},
+      {{"--server", nobody, "--namespace", "Bad_NS"}, {}, "--namespace: 'Bad_NS' is no name of a namespace"},
+      {{"--server", nobody}, {"CODEEXEC_NAMESPACE=fine,aa bb"}, "--namespace: 'aa bb' is no name of a namespace"},
       {{"--stop-grace", "soon"}, {}, "'soon' is no duration"},
       {{"--events", "loud"}, {}, "--events"},
       {{"--leader-elect", "--leader-elect-renew-deadline", "20s"},
