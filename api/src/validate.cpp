@@ -77,6 +77,8 @@ void check_code(CodeExecutionSpec const& spec, violations& out) {
   if (spec.code.has_value() == spec.codeFrom.has_value()) {
     out.push_back({"spec", "exactly one of spec.code and spec.codeFrom must be set"});
   }
+  if (spec.code && spec.code->empty()) out.push_back({"spec.code", "must not be empty: there is nothing to run"});
+  if (spec.code && has_nul(*spec.code)) out.push_back({"spec.code", "must not hold a NUL: it is a text"});
   if (spec.code && spec.code->size() > static_cast<std::size_t>(limits::max_code_bytes)) {
     out.push_back({"spec.code", "is " + std::to_string(spec.code->size()) + " bytes long; at most " +
                                     std::to_string(limits::max_code_bytes) +

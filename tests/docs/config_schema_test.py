@@ -24,7 +24,7 @@ SCHEMA = json.loads((ROOT / "config/operator.schema.json").read_text())
 MANIFEST = """apiVersion: codeexec.dev/v1alpha1
 kind: CodeExecution
 metadata: {name: any}
-spec: {code: ""}
+spec: {code: x}
 """
 
 

@@ -125,7 +125,7 @@ TEST(AdmissionPolicy, AgreesWithTheOperator) {
 
 TEST(AdmissionPolicy, SaysEverythingThatIsWrongAtOnce) {
   EXPECT_THAT(
-      refusals({{"code", ""}, {"timeoutSeconds", 4000}, {"network", "Allow"}, {"image", "x"}}),
+      refusals({{"code", "x"}, {"timeoutSeconds", 4000}, {"network", "Allow"}, {"image", "x"}}),
       ::testing::ElementsAre("spec.timeoutSeconds: at most 3600 is allowed",
                              "spec.image: x is not one of the allowed images", "spec.network: only Deny is allowed"));
 }

@@ -39,6 +39,12 @@ std::string kibibytes(std::size_t bytes) {
   return std::to_string((bytes + 1023) / 1024) + " KiB";
 }
 
+/// What keeps the bytes from being a text, to follow what they are; empty where they are one.
+std::string why_no_text(std::string_view bytes) {
+  if (!base::is_valid_utf8(bytes)) return " is not a text in UTF-8";
+  return bytes.find('\0') == std::string_view::npos ? "" : " contains a NUL byte";
+}
+
 /// The request that goes with a limit: the contract's default where it fits below the limit, else the limit.
 std::string request_below(std::string const& limit, std::string_view usual) {
   auto const wanted = parse_quantity_milli(limit);
@@ -137,8 +143,8 @@ base::result<api::CodeExecution> build_manifest(run_options const& options, loca
   auto const from_stdin = options.file == "-";
   auto const shown = from_stdin ? std::string("the code on standard input") : "\"" + options.file + "\"";
   if (input.code.empty()) return base::error(shown + " is empty; there is nothing to run");
-  if (!base::is_valid_utf8(input.code) || input.code.find('\0') != std::string::npos) {
-    return base::error(shown + " is not a text in UTF-8; code must be one (attach binaries with --file)");
+  if (auto const why_not = why_no_text(input.code); !why_not.empty()) {
+    return base::error(shown + why_not + "; code must be text in UTF-8 (attach binaries with --file)");
   }
   if (input.code.size() > static_cast<std::size_t>(api::limits::max_code_bytes)) {
     return base::error(shown + " has " + kibibytes(input.code.size()) +
@@ -168,7 +174,7 @@ base::result<api::CodeExecution> build_manifest(run_options const& options, loca
     total += file.bytes.size();
     api::SourceFile source;
     source.path = file.path;
-    if (base::is_valid_utf8(file.bytes) && file.bytes.find('\0') == std::string::npos) {
+    if (why_no_text(file.bytes).empty()) {
       source.content = std::move(file.bytes);
     } else {
       source.contentBase64 = base::base64_encode(file.bytes);
@@ -176,8 +182,8 @@ base::result<api::CodeExecution> build_manifest(run_options const& options, loca
     spec.files.push_back(std::move(source));
   }
   if (input.stdin_) {
-    if (!base::is_valid_utf8(*input.stdin_) || input.stdin_->find('\0') != std::string::npos) {
-      return base::error("standard input is not a text in UTF-8; attach it with --file, or leave it with --no-stdin");
+    if (auto const why_not = why_no_text(*input.stdin_); !why_not.empty()) {
+      return base::error("standard input" + why_not + "; attach it with --file, or leave it with --no-stdin");
     }
     total += input.stdin_->size();
   }

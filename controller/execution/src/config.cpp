@@ -50,6 +50,9 @@ std::vector<std::string> config::named_namespaces() const {
 
 namespace {
 
+/// For a spec that is checked for the rest of it.
+constexpr char const* any_code = "x";
+
 /// The first thing that is wrong, thrown within this file only: parse_config catches it.
 struct config_error {
   std::string message;
@@ -339,7 +342,7 @@ class config_reader {
   static void check_runtime(YAML::Node const& node, std::string const& path, std::string const& name,
                             runtime const& with) {
     api::CodeExecutionSpec as_spec;
-    as_spec.code = "";
+    as_spec.code = any_code;
     as_spec.language = name;
     as_spec.image = with.image;
     as_spec.command = with.command;
@@ -645,7 +648,7 @@ class config_reader {
       refuse("defaults.language", "runtimes", "\"" + defaults.language + "\" is not among the runtimes");
     }
     api::CodeExecutionSpec spec;
-    spec.code = "";
+    spec.code = any_code;
     spec.resources = defaults.resources;
     for (auto const& wrong : api::validate(spec))
       refuse(of_defaults(wrong.field), of_defaults(wrong.field), wrong.message);
@@ -656,7 +659,7 @@ class config_reader {
     alone.namespace_overrides.clear();
     api::CodeExecutionSpec const empty = [] {
       api::CodeExecutionSpec made;
-      made.code = "";
+      made.code = any_code;
       return made;
     }();
     auto const resolved = resolve(empty, alone);

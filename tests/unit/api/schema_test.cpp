@@ -471,6 +471,13 @@ TEST(schema, patterns_and_code_agree) {
     spec.code = "x";
     return !validate(spec).empty();
   };
+  for (auto const& text : {std::string("x\ny"), std::string(), std::string("x\0", 2)}) {
+    CodeExecutionSpec spec;
+    spec.code = text;
+    auto const& code = schema_of("spec.code");
+    auto const by_schema = text.size() >= code.at("minLength") && matches(code.at("pattern"), text);
+    EXPECT_EQ(validate(spec).empty(), by_schema) << testing::PrintToString(text);
+  }
   for (std::string const text : {"python", "c++17", "node.js", "a_b", "", "-x", "a b", "../x", ".x", "PYTHON"}) {
     CodeExecutionSpec spec;
     spec.language = text;

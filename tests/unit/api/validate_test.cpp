@@ -54,10 +54,12 @@ TEST(validate, code_and_code_from_both_or_neither_is_wrong) {
   EXPECT_THAT(problems(test::full_spec()), ElementsAre("spec: exactly one of spec.code and spec.codeFrom must be set"));
 }
 
-TEST(validate, an_empty_program_is_a_program) {
+TEST(validate, code_is_a_text_that_has_something_in_it) {
   auto spec = valid_spec();
   spec.code = "";
-  EXPECT_THAT(problems(spec), IsEmpty());
+  EXPECT_THAT(problems(spec), ElementsAre("spec.code: must not be empty: there is nothing to run"));
+  spec.code = std::string("print(1)\0", 9);
+  EXPECT_THAT(problems(spec), ElementsAre("spec.code: must not hold a NUL: it is a text"));
 }
 
 TEST(validate, code_is_measured_in_bytes) {

@@ -116,7 +116,7 @@ TEST(Manifest, RefusesWithASentenceWhatTheServerWouldRefuseLater) {
                 with_code("\x7f"
                           "ELF\xff"),
                 "UTF-8"},
-        refusal{"nul", of_file("x.py"), with_code(std::string("a\0b", 3)), "UTF-8"},
+        refusal{"nul", of_file("x.py"), with_code(std::string("a\0b", 3)), "\"x.py\" contains a NUL byte"},
         refusal{"long code", of_file("x.py"), with_code(std::string(256 * 1024 + 1, 'x')), "256 KiB"},
         refusal{"language", of_file("notes.txt"), with_code("x"), "--language"},
         refusal{"two files", of_file("x.py"), two_files, "two files go to \"a\""},
