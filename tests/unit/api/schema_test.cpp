@@ -505,6 +505,18 @@ TEST(schema, patterns_and_code_agree) {
     EXPECT_EQ(parsed && !parsed->is_negative(), matches(schema_of("spec.resources.limits.cpu").at("pattern"), text))
         << text;
   }
+  // A quantity that is written as a number meets no pattern.
+  for (std::int64_t const number : {-1, 0, 1, 2}) {
+    for (std::string const resource : {"cpu", "memory", "ephemeral-storage"}) {
+      CodeExecutionSpec limited;
+      limited.resources.limits[resource] = std::to_string(number);
+      EXPECT_EQ(one_problem(limited), number < schema_of("spec.resources.limits." + resource).at("minimum")) << number;
+      CodeExecutionSpec requesting;
+      requesting.resources.requests[resource] = std::to_string(number);
+      EXPECT_EQ(one_problem(requesting), number < schema_of("spec.resources.requests." + resource).at("minimum"))
+          << number;
+    }
+  }
 }
 
 // --- samples ---------------------------------------------------------------------------------------------------------
