@@ -1,6 +1,7 @@
 #include "cluster.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 #include "codeexec/api/json.hpp"
 #include "codeexec/api/names.hpp"
@@ -80,6 +81,30 @@ json pruned(json const& object, kube::projection const& keep) {
   return kept;
 }
 
+/// "involvedObject.kind=Job,involvedObject.name=a".
+bool has_fields(json const& object, std::string const& selector) {
+  std::istringstream all(selector);
+  for (std::string one; std::getline(all, one, ',');) {
+    auto const dot = one.find('.');
+    auto const equals = one.find('=');
+    auto const& part = object[one.substr(0, dot)];
+    if (part.value(one.substr(dot + 1, equals - dot - 1), "") != one.substr(equals + 1)) return false;
+  }
+  return true;
+}
+
+/// As the API server notes down who wrote what: one entry for the object, one for each subresource.
+void note_writer(json& object, std::string const& manager, char const* subresource, std::string const& now) {
+  auto& all = object["metadata"]["managedFields"];
+  if (!all.is_array()) all = json::array();
+  for (auto& one : all) {
+    if (one["manager"] != manager || one["subresource"] != subresource) continue;
+    one["time"] = now;
+    return;
+  }
+  all.push_back({{"manager", manager}, {"subresource", subresource}, {"time", now}});
+}
+
 json owner_of(json const& object) {
   auto const found = object["metadata"].find("ownerReferences");
   return found == object["metadata"].end() || found->empty() ? json() : (*found)[0];
@@ -157,7 +182,7 @@ kube::result<std::string> cluster::serve(kube::request const& r) {
         if (labels.value(label->second.substr(0, equals), "") != label->second.substr(equals + 1)) continue;
       }
       if (field != p.query.end()) {
-        if ("involvedObject.uid=" + object["involvedObject"].value("uid", "") != field->second) continue;
+        if (!has_fields(object, field->second)) continue;
       }
       items.push_back(object);
     }
@@ -174,10 +199,13 @@ kube::result<std::string> cluster::serve(kube::request const& r) {
     if (!wanted.empty() && wanted != found->second["metadata"]["uid"]) {
       return refuse(409, "Conflict", "Precondition failed: UID in precondition: " + wanted);
     }
+    if (p.plural == "jobs") witness_.of(owner_uid(found->second)).job_deleted = true;
     remove(key);
     return std::string(R"({"kind":"Status","status":"Success"})");
   }
-  return patch(p.plural, p.name, p.subresource == "status", json::parse(r.body));
+  auto const manager = p.query.find("fieldManager");
+  return patch(p.plural, p.name, p.subresource == "status", manager == p.query.end() ? "" : manager->second,
+               json::parse(r.body));
 }
 
 kube::result<std::string> cluster::create(std::string const& plural, json object) {
@@ -231,6 +259,9 @@ kube::result<std::string> cluster::create(std::string const& plural, json object
     time_.after(soon(10ms, 80ms), [this, uid] { make_pod(uid); });
     time_.after(facts.deadline, [this, uid] { enforce_deadline(uid); });
   }
+  if (plural == "configmaps" && owner_of(object).is_object()) {
+    witness_.input_made(metadata["labels"][std::string(api::labels::execution_uid)], owner_uid(object));
+  }
   auto& stored = objects_[key] = std::move(object);
   if (plural == "codeexecutions") programs_[uid] = next_programs_[name];
   trace("    + " + key + " " + uid);
@@ -241,7 +272,7 @@ kube::result<std::string> cluster::create(std::string const& plural, json object
 }
 
 kube::result<std::string> cluster::patch(std::string const& plural, std::string const& name, bool status,
-                                         json const& patch) {
+                                         std::string const& manager, json const& patch) {
   auto const key = key_of(plural, name);
   json changed = objects_[key];
   if (patch.is_array()) {
@@ -284,7 +315,10 @@ kube::result<std::string> cluster::patch(std::string const& plural, std::string 
   if (changed.value("spec", json()) != before.value("spec", json())) {
     changed["metadata"]["generation"] = before["metadata"]["generation"].get<int>() + 1;
   }
-  if (plural == "codeexecutions") witness_.execution_changed(&before, changed);
+  if (plural == "codeexecutions") {
+    note_writer(changed, manager, status ? "status" : "", base::format_time(time_.wall_now()));
+    witness_.execution_changed(&before, changed);
+  }
   bool const to_be_ended =
       plural == "pods" && changed["spec"].contains("activeDeadlineSeconds") && changed["spec"] != before["spec"];
   auto const uid = changed["metadata"]["uid"].get<std::string>();
@@ -546,6 +580,18 @@ std::vector<std::string> cluster::left_of(std::string const& uid) const {
   return left;
 }
 
+bool cluster::tells_of_job(std::string const& execution_uid) const {
+  if (!left_of(execution_uid).empty()) return true;
+  for (auto const& [key, object] : objects_) {
+    bool const is_it = key.starts_with("codeexecutions/") && object["metadata"]["uid"] == execution_uid;
+    if (is_it && object.contains("status") && object["status"].contains("jobName")) return true;
+    if (!key.starts_with("events/")) continue;
+    auto const of = job_facts_.find(object["involvedObject"]["uid"]);
+    if (of != job_facts_.end() && of->second.execution_uid == execution_uid) return true;
+  }
+  return false;
+}
+
 bool cluster::pod_runs(std::string const& execution) const {
   auto const s = sandbox_of(execution);
   return s && s->started && !s->ended;
@@ -561,18 +607,12 @@ bool cluster::pod_ended(std::string const& execution) const {
 void cluster::make_pod(std::string const& job_uid) {
   auto& facts = job_facts_.at(job_uid);
   auto const* const job = find("jobs", facts.name);
-  bool const there = job != nullptr && (*job)["metadata"]["uid"] == job_uid;
+  bool const there = job != nullptr && (*job)["metadata"]["uid"] == job_uid && !is_deleting(*job);
   if (!there || facts.pod_made || facts.finished) return;
   auto const generated = facts.name + "-" + std::to_string(version_ % 100000);
   if (time_.now() < in_the_way.pod_quota_until) {
-    std::string const event = facts.name + "." + std::to_string(++version_);
-    objects_[key_of("events", event)] = {{"metadata", {{"name", event}, {"namespace", ns}, {"uid", event}}},
-                                         {"involvedObject", {{"kind", "Job"}, {"uid", job_uid}}},
-                                         {"type", "Warning"},
-                                         {"reason", "FailedCreate"},
-                                         {"lastTimestamp", base::format_time(time_.wall_now())},
-                                         {"message", "Error creating: pods \"" + generated +
-                                                         "\" is forbidden: exceeded quota: pods, used: 1, limited: 1"}};
+    record_event(job_uid, "Warning", "FailedCreate",
+                 "Error creating: pods \"" + generated + "\" is forbidden: exceeded quota: pods, used: 1, limited: 1");
     auto const wait = std::min<duration>(1s * (1 << std::min(facts.refusals++, 9)), 600s);
     time_.after(wait, [this, job_uid] { make_pod(job_uid); });
     return;
@@ -600,7 +640,22 @@ void cluster::make_pod(std::string const& job_uid) {
   if (!made) return;
   s->uid = (*find("pods", generated))["metadata"]["uid"];
   sandboxes_[s->uid] = s;
+  record_event(job_uid, "Normal", "SuccessfulCreate", "Created pod: " + generated);
   time_.after(soon(5ms, 60ms), [this, s] { bind(s); });
+}
+
+/// It outlives the Job, by as much as the API server keeps Events.
+void cluster::record_event(std::string const& job_uid, char const* type, char const* reason,
+                           std::string const& message) {
+  auto const& job = job_facts_.at(job_uid).name;
+  std::string const name = job + "." + std::to_string(++version_);
+  objects_[key_of("events", name)] = {{"metadata", {{"name", name}, {"namespace", ns}, {"uid", name}}},
+                                      {"involvedObject", {{"kind", "Job"}, {"name", job}, {"uid", job_uid}}},
+                                      {"type", type},
+                                      {"reason", reason},
+                                      {"lastTimestamp", base::format_time(time_.wall_now())},
+                                      {"message", message}};
+  time_.after(1h, [this, name] { objects_.erase(key_of("events", name)); });
 }
 
 /// A pod has ended, or is gone.

@@ -111,7 +111,7 @@ class cluster {
   void remove_execution(std::string const& name);
   void remove_namespace();
   void remove_job_of(std::string const& name);
-  void replace_job_of(std::string const& name);  ///< by one that is nobody's business
+  void replace_job_of(std::string const& name);              ///< by one that is nobody's business
   void remove_pod_of(std::string const& name);
   void evict_pod_of(std::string const& name);
   void lose_node();
@@ -122,6 +122,8 @@ class cluster {
   json const* find(std::string const& plural, std::string const& name) const;
   std::size_t count(std::string const& plural) const;
   std::vector<std::string> left_of(std::string const& uid) const;
+  /// Whether anything that an operator can read tells that there was a Job.
+  bool tells_of_job(std::string const& execution_uid) const;
   bool pod_runs(std::string const& execution) const;
   bool pod_ended(std::string const& execution) const;
 
@@ -178,7 +180,8 @@ class cluster {
 
   // API server
   kube::result<std::string> create(std::string const& plural, json object);
-  kube::result<std::string> patch(std::string const& plural, std::string const& name, bool status, json const& patch);
+  kube::result<std::string> patch(std::string const& plural, std::string const& name, bool status,
+                                  std::string const& manager, json const& patch);
   void commit(std::string const& key);
   void publish(std::string const& key, bool deleted);
   bool mutate(std::string const& key, std::string const& uid, std::function<void(json&)> const& change);
@@ -188,6 +191,7 @@ class cluster {
 
   // Job controller
   void make_pod(std::string const& job_uid);
+  void record_event(std::string const& job_uid, char const* type, char const* reason, std::string const& message);
   void count_pod(std::string const& job_uid, std::string const& pod);
   void finish_job(std::string const& job_uid, char const* type, std::string const& reason);
   void enforce_deadline(std::string const& job_uid);

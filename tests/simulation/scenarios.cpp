@@ -258,6 +258,29 @@ std::vector<scenario> make() {
     s.away = 20min;
     add(s);
   }
+  {
+    // Nothing stands in the status, and somebody deletes the Job before there is an operator again.
+    scenario s{"job_deleted_absent", apply(code(), runs_for(60s)), [](world& w) { w.cluster.remove_job_of("a"); },
+               runs};
+    s.away = 10min;
+    add(s);
+  }
+  {
+    scenario s{"resumed_absent", apply(with({{"suspend", true}})), set("suspend", false), {}};
+    s.away = 26h;
+    s.ends = {"Completed", "OutputLost"};
+    add(s);
+  }
+  {
+    scenario s{"queue_absent", [](world& w) {
+                 for (char const* name : {"a", "b", "c"})
+                   w.cluster.apply(name, code(), runs_for(3s));
+               }};
+    s.at_once = 1;
+    s.away = 26h;
+    s.ends = {"Completed", "OutputLost", "StartupTimedOut"};
+    add(s);
+  }
   return all;
 }
 

@@ -40,8 +40,14 @@ void witness::violated(std::string const& what) {
 void witness::job_made(std::string const& uid) {
   auto& t = of(uid);
   ++t.jobs;
-  bool const unknowable = may_lose_a_stopped_run && t.disasters.contains("Job deleted");
-  if (t.jobs > 1 && one_job_only && !unknowable) violated(t.name + ": another Job was made for it");
+  if (t.jobs > 1 && one_job_only && !t.job_forgotten) violated(t.name + ": another Job was made for it");
+}
+
+/// The input is the starting signal: a second Job that is sent one runs the code again, if the first had a pod.
+void witness::input_made(std::string const& uid, std::string const& job_uid) {
+  auto& t = of(uid);
+  t.jobs_with_input.insert(job_uid);
+  if (t.jobs_with_input.size() > 1 && !t.job_forgotten) violated(t.name + ": another Job was sent the input");
 }
 
 void witness::code_started(std::string const& uid) {
@@ -49,9 +55,7 @@ void witness::code_started(std::string const& uid) {
   ++t.runs;
   t.running = true;
   t.started = time_.now();
-  // Nothing in the cluster tells an operator that was dead meanwhile that there was a Job.
-  bool const unknowable = may_lose_a_stopped_run && t.disasters.contains("Job deleted");
-  if (t.runs > 1 && !unknowable) violated(t.name + ": the code was run again");
+  if (t.runs > 1) violated(t.name + ": the code was run again");
   if (t.result)
     violated(t.name + ": the code was started after the result (" + text_at(*t.result, "reason") + ") was written");
   // Of two operators that do not know of each other one may let go while the other starts it: still one run.
@@ -78,6 +82,7 @@ void witness::execution_changed(json const* before, json const& after) {
   }
   bool const has_output = status.contains("stdout") || status.contains("stderr") || status.contains("output");
   if (!is_final(status)) {
+    t.waited_for = text_at(status, "reason");
     if (has_output) violated(t.name + ": output before the end: " + status.dump());
     return;
   }
@@ -127,7 +132,9 @@ void witness::judge(truth const& t, json const& status) {
     if (t.runs > 0 && unharmed && t.reported && !whole && !admits_loss) wrong("output is missing");
   }
   bool const admits = message.find("and was stopped") != std::string::npos;
-  if (says_not_run(reason) && t.runs > 0 && !admits && !unseen && !may_lose_a_stopped_run)
+  // Decided before the pod was told to stop, and found by a successor: the start came in between.
+  bool const stopped_by_predecessor = may_lose_a_stopped_run && t.waited_for == reason && t.job_deleted;
+  if (says_not_run(reason) && t.runs > 0 && !admits && !unseen && !stopped_by_predecessor)
     wrong("the code had been started");
   if ((reason == "OutputLost" || reason == "NodeLost" || reason == "Evicted" || reason == "InternalError") &&
       unharmed) {

@@ -30,6 +30,11 @@ struct truth {
   duration started{};
   std::set<std::string> disasters;  ///< what befell it beyond the operator's own troubles: "evicted", "node lost", ...
   bool cancel_asked = false;
+  std::string waited_for;    ///< the reason of its newest status that was not final
+  bool job_deleted = false;  ///< by an operator
+  std::set<std::string> jobs_with_input;
+  /// When the newest operator began its work, nothing was left that tells of a Job: it had been deleted by hand.
+  bool job_forgotten = false;
   std::optional<json> result;  ///< its final status, once that was written
   bool deleted = false;
 };
@@ -50,6 +55,7 @@ class witness {
   std::map<std::string, truth>& all() { return executions_; }
 
   void job_made(std::string const& uid);
+  void input_made(std::string const& uid, std::string const& job_uid);
   void code_started(std::string const& uid);
   /// `before` is null for a new one.
   void execution_changed(json const* before, json const& after);

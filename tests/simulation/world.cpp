@@ -121,6 +121,8 @@ void world::start_operator() {
   what.doubled_late = [this](kube::request const& r) {
     if (r.resource_name == "jobs" && r.method == kube::verb::post) sees.one_job_only = false;
   };
+  for (auto& [uid, t] : sees.all())
+    t.job_forgotten = t.jobs > 0 && !cluster.tells_of_job(uid);
   auto const name = "operator " + std::to_string(++lives_made_);
   lives_.push_back(
       std::make_unique<operator_life>(name, io, time, random, cluster, config_, weather_, std::move(what), other_));
@@ -150,7 +152,9 @@ void world::dies(operator_life& which) {
   note(which.name() + " dies");
   which.kill();
   sees.may_lose_a_stopped_run = true;
-  if (scenario_.away >= config_.job_ttl) {
+  // Events are kept for an hour, what else tells of a Job may be gone before.
+  away_ += scenario_.away;
+  if (away_ >= 1h) {
     for (auto& [uid, t] : sees.all())
       t.disasters.insert("operator away");
   }

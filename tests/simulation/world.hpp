@@ -98,6 +98,7 @@ class world {
   std::vector<std::shared_ptr<trigger>> triggers_;
   std::size_t requests_ = 0;
   int lives_made_ = 0;
+  duration away_{};  // all absences together
   std::uint64_t passes_ = 0;
   bool acted_ = false;
   bool tell_ = false;

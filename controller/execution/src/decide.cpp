@@ -30,6 +30,8 @@ constexpr auto runner_memory = 60s;
 constexpr auto stuck_after = 5s;
 /// No execution passes through another operator's hands, to its end, within this.
 constexpr auto claim_memory = 500ms;
+/// How long Events are kept (kube-apiserver's --event-ttl): after that nothing tells of a Job that is gone.
+constexpr auto event_memory = 1h;
 /// A ConfigMap that is applied together with the execution may come a moment later: how long, and how often is looked.
 constexpr auto source_patience = 15s;
 constexpr auto source_interval = 2s;
@@ -84,6 +86,8 @@ class decider {
     if (!o_.object.status.jobName.empty() || o_.known.job_tried) return false;
     return !ours() || o_.known.claimed.has_value();
   }
+  /// Accepted by somebody else, who may have made a Job that has come and gone.
+  bool job_in_doubt() const { return ours() && !o_.known.claimed && !o_.known.job_tried && !o_.known.seen_suspended; }
   bool job_there() const { return o_.job != nullptr && !o_.job_gone; }
   bool cancelled() const { return o_.object.spec.cancel; }
   namespace_settings const& here() const { return with_.in(o_.object.metadata.namespace_); }
@@ -315,7 +319,7 @@ class decider {
               std::nullopt, false});
       return;
     }
-    if (!status.jobName.empty()) {
+    if (!status.jobName.empty() || o_.pod || (o_.known.traces && o_.known.traces->any)) {
       if (!o_.known.job_ruled_out) {
         act(find_job{});
       } else if (!o_.known.pod_ruled_out) {
@@ -325,20 +329,14 @@ class decider {
       } else {
         finish(
             {api::reasons::output_lost,
-             "The Job " + status.jobName +
+             "The Job " + child_name(o_.object.metadata) +
                  " was deleted before its result was stored. It is not made again: create a new CodeExecution to run "
                  "the code once more.",
              std::nullopt, false});
       }
       return;
     }
-    if (too_old_to_start()) {
-      finish({api::reasons::output_lost,
-              "The operator was away for longer than a finished Job is kept (" + seconds_text(with_.job_ttl) +
-                  "), so nobody can tell whether the code has run. Create a new CodeExecution to run it.",
-              std::nullopt, false});
-      return;
-    }
+    if (job_in_doubt() && !job_was_never_made()) return;
     if (!o_.resolved->violations.empty()) {
       // A Job that was made before the policy became what it is goes on.
       if (!no_job_for_certain()) {
@@ -455,13 +453,31 @@ class decider {
     }
   }
 
-  /// Accepted, not by us, so long ago that its Job may have come and gone by its own TTL.
-  bool too_old_to_start() const {
-    auto const& status = o_.object.status;
-    if (!ours() || o_.known.claimed) return false;
-    if (status.reason == api::reasons::suspended || status.reason == api::reasons::queued) return false;
-    auto const created = base::parse_time(o_.object.metadata.creationTimestamp);
-    return created && elapsed(*created, with_.job_ttl);
+  /// Whether what is left of Jobs shows that none was made since the execution was accepted. Otherwise it is asked for,
+  /// or the execution is given up: what would tell may be gone too.
+  bool job_was_never_made() {
+    if (!o_.known.pod_ruled_out) {
+      act(find_pod{});
+      return false;
+    }
+    if (!o_.known.traces) {
+      act(look_for_traces{});
+      return false;
+    }
+    auto const& traces = *o_.known.traces;
+    auto const kept = std::min<std::chrono::seconds>(with_.job_ttl, event_memory);
+    // Where the creator put the finalizer, nobody wrote down when the execution was accepted.
+    auto const since = traces.claimed ? traces.claimed : base::parse_time(o_.object.metadata.creationTimestamp);
+    bool const too_long_ago = since && traces.looked - *since >= kept;
+    if (!traces.blind && !too_long_ago) return true;
+    std::string const why = traces.blind
+                                ? "The operator was restarted, and may not read the Events that tell of a Job"
+                                : "It was accepted longer ago than the cluster remembers a Job that is gone (" +
+                                      seconds_text(kept) + "), the operator was away";
+    finish({api::reasons::output_lost,
+            why + ", so nobody can tell whether the code has run. Create a new CodeExecution to run it.", std::nullopt,
+            false});
+    return false;
   }
 
   /// True where the creation of the Job or the ConfigMap was refused, and it is not yet time to ask again.

@@ -15,11 +15,13 @@
 #include "codeexec/kube_core/core_event.hpp"
 #include "codeexec/kube_core/json.hpp"
 #include "codeexec/kube_core/list.hpp"
+#include "codeexec/kube_core/managed_fields.hpp"
 #include "codeexec/kube_core/projection.hpp"
 #include "codeexec/kube_core/request.hpp"
 #include "codeexec/kube_core/stored_size.hpp"
 #include "codeexec/reconciler/cached_objects.hpp"
 
+#include "metadata_alone.hpp"
 #include "request_timeout.hpp"
 
 namespace codeexec::reconciler {
@@ -353,6 +355,7 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
     auto const is_there = observe(*r);
     if (!is_there) co_return outcome::done();
     auto const now = clock_.wall_now();
+    known.seen_suspended = known.seen_suspended || stored->spec.suspend;
     if (known.accepted == base::wall_time{} || (stored->spec.suspend && !r->job)) {
       auto const& before = r->status();
       bool const waited = before.timeline && before.reason != api::reasons::suspended;
@@ -442,6 +445,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
   }
   if (std::holds_alternative<execution::find_pod>(what)) {
     auto doing = find_pod(r);
+    co_return co_await std::move(doing);
+  }
+  if (std::holds_alternative<execution::look_for_traces>(what)) {
+    auto doing = look_for_traces(r);
     co_return co_await std::move(doing);
   }
   if (std::holds_alternative<execution::read_job_events>(what)) {
@@ -614,6 +621,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   r->known.refused.reset();
   r->known.job_tried = true;
   r->known.job_ruled_out = false;
+  r->known.pod_ruled_out = false;  // that was said of the time before
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_create(kube::jobs, r->key.ns, dump(*object), api::field_manager);
   auto sending = send(*r, std::move(request), by);
@@ -742,6 +750,49 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(
     co_return std::nullopt;
   }
   r->known.pod_ruled_out = true;
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_traces(record_ptr r) {
+  auto const by = base::deadline::after(request_timeout);
+  execution::job_traces traces;
+  auto get = kube::make_get(kube::code_executions, r->key.ns, r->key.name);
+  auto getting = send(*r, std::move(get), by);
+  auto const object = co_await std::move(getting);
+  if (!object) {
+    if (object.error().is_not_found()) co_return outcome::done();
+    co_return outcome::retry(object.error());
+  }
+  // The newest state may tell more than the watch did: a result, a deletion.
+  r->answered.reset();
+  take_answer(*r, *object);
+  traces.claimed = kube::last_written(*object, api::field_manager);
+
+  kube::list_options of_job;
+  of_job.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
+  of_job.limit = 1;
+  auto list_events = kube::make_list(kube::core_events, r->key.ns, of_job);
+  auto listing_events = send(*r, std::move(list_events), by);
+  auto const events = co_await std::move(listing_events);
+  if (!events && !events.error().is_forbidden()) co_return outcome::retry(events.error());
+  traces.blind = !events;
+  auto const told = events ? kube::decode_list(*events) : kube::result<kube::list_page>(kube::list_page());
+  if (!told) co_return outcome::retry(told.error());
+
+  // Its name holds the runner's token, which went with the Job.
+  kube::list_options of_execution;
+  of_execution.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
+  auto list_inputs = kube::make_list(kube::config_maps, r->key.ns, of_execution);
+  list_inputs.accept = metadata_alone;
+  auto listing_inputs = send(*r, std::move(list_inputs), by);
+  auto const inputs = co_await std::move(listing_inputs);
+  if (!inputs && !inputs.error().is_forbidden()) co_return outcome::retry(inputs.error());
+  auto const sent = inputs ? kube::decode_list(*inputs) : kube::result<kube::list_page>(kube::list_page());
+  if (!sent) co_return outcome::retry(sent.error());
+
+  traces.any = !told->items.empty() || !sent->items.empty();
+  traces.looked = clock_.wall_now();
+  r->known.traces = traces;
   co_return std::nullopt;
 }
 

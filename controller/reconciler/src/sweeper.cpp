@@ -14,6 +14,7 @@
 #include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/request.hpp"
 
+#include "metadata_alone.hpp"
 #include "request_timeout.hpp"
 
 namespace codeexec::reconciler {
@@ -25,7 +26,6 @@ using std::chrono::seconds;
 
 constexpr seconds longest_settle{60};
 constexpr std::int64_t page_size = 500;
-constexpr std::string_view metadata_alone = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 std::string label_of(api::ObjectMeta const& metadata, std::string_view name) {
   auto const found = metadata.labels.find(std::string(name));

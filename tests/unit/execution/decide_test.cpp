@@ -32,11 +32,60 @@ TEST(Start, ClaimsThenMakesTheJob) {
   EXPECT_FALSE(p.status) << "a state of the first second is not worth a write";
 }
 
-TEST(Start, AFinalizerThatIsThereCostsNothing) {
+/// Somebody else accepted it, and no Job is in sight.
+scene in_doubt() {
   scene s;
-  s.seen.object.metadata.finalizers = {"codeexec.dev/cleanup"};
+  s.accepted();
+  s.seen.known.claimed.reset();
+  return s;
+}
+
+TEST(Start, AcceptedBySomebodyElseMakesAJobOnlyWhereNothingTellsOfOne) {
+  auto s = in_doubt();
+  EXPECT_NE(find_action<find_pod>(s.decide()), nullptr);
+  s.seen.known.pod_ruled_out = true;
+  EXPECT_NE(find_action<look_for_traces>(s.decide()), nullptr);
+  EXPECT_EQ(find_action<create_job>(s.decide()), nullptr);
+  s.seen.known.traces = job_traces{false, false, start_of_time, s.now};
   EXPECT_EQ(find_action<add_finalizer>(s.decide()), nullptr);
   EXPECT_NE(find_action<create_job>(s.decide()), nullptr);
+}
+
+TEST(Start, AJobThatOnlyItsEventsOrItsInputTellOfIsNotMadeAgain) {
+  auto s = in_doubt();
+  s.seen.known.pod_ruled_out = true;
+  s.seen.known.traces = job_traces{true, false, start_of_time, s.now};
+  EXPECT_NE(find_action<find_job>(s.decide()), nullptr);
+  EXPECT_EQ(find_action<create_job>(s.decide()), nullptr);
+  s.seen.known.job_ruled_out = true;
+  auto const p = s.decide();
+  EXPECT_TRUE(p.actions.empty());
+  EXPECT_EQ(reason_of(p), "OutputLost");
+  EXPECT_THAT(p.status->message, HasSubstr(child_name(s.seen.object.metadata)));
+}
+
+TEST(Start, APodThatIsThereTellsOfAJobAndHowItEnded) {
+  auto s = in_doubt();
+  s.seen.pod = std::make_shared<kube::Pod const>(ended_pod(exited(0)));
+  EXPECT_NE(find_action<find_job>(s.decide()), nullptr);
+  EXPECT_EQ(find_action<create_job>(s.decide()), nullptr);
+  s.seen.known.job_ruled_out = true;
+  EXPECT_EQ(reason_of(s.decide()), "Completed");
+}
+
+TEST(Start, WhereTheEventsMayNotBeReadNobodyCanTell) {
+  auto s = in_doubt();
+  s.seen.known.pod_ruled_out = true;
+  s.seen.known.traces = job_traces{false, true, start_of_time, s.now};
+  auto const p = s.decide();
+  EXPECT_EQ(reason_of(p), "OutputLost");
+  EXPECT_THAT(p.status->message, HasSubstr("Events"));
+}
+
+TEST(Start, SeenSuspendedMeansThatNobodyHasMadeAJob) {
+  auto s = in_doubt();
+  s.seen.known.seen_suspended = true;
+  EXPECT_NE(find_action<create_job>(s.at(48h).decide()), nullptr);
 }
 
 TEST(Start, TheInputFollowsTheJobAndIsOwnedByIt) {
@@ -133,14 +182,23 @@ TEST(Start, AJobThatWasAndIsGoneIsNeverMadeAgain) {
   EXPECT_EQ(reason_of(p), "OutputLost");
 }
 
-TEST(Start, AcceptedByAnotherLongerAgoThanAJobLivesIsNotStarted) {
-  scene s;
-  s.accepted();
-  s.seen.known.claimed.reset();
-  EXPECT_NE(find_action<create_job>(s.at(23h).decide()), nullptr);
-  auto const p = s.at(25h).decide();
-  EXPECT_EQ(find_action<create_job>(p), nullptr);
-  EXPECT_EQ(reason_of(p), "OutputLost");
+TEST(Start, AcceptedLongerAgoThanEventsLiveIsNotStartedWhateverWasShownBefore) {
+  for (char const* shown : {"", "Queued", "Suspended"}) {
+    auto s = in_doubt();
+    s.seen.object.status.phase = "Pending";
+    s.seen.object.status.reason = shown;
+    s.seen.known.pod_ruled_out = true;
+    s.at(48h);
+    s.seen.known.accepted = s.now;
+    s.seen.known.traces = job_traces{false, false, s.now - 59min, s.now};
+    EXPECT_NE(find_action<create_job>(s.decide()), nullptr) << "created long ago, accepted just now";
+    s.seen.known.traces->claimed = s.now - 60min;
+    auto const p = s.decide();
+    EXPECT_EQ(find_action<create_job>(p), nullptr);
+    EXPECT_EQ(reason_of(p), "OutputLost");
+    s.seen.known.traces->claimed.reset();
+    EXPECT_EQ(reason_of(s.decide()), "OutputLost") << "nobody noted down when: it may have been at its creation";
+  }
 }
 
 TEST(Start, AnOldExecutionThatNobodyAcceptedIsStarted) {

@@ -80,9 +80,49 @@ TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
   run_to_end(cluster, op);
   EXPECT_EQ(cluster.status()["phase"], "Succeeded");
   EXPECT_THAT(cluster.calls,
-              ElementsAre("POST configmaps", "POST networkpolicies", "POST jobs", "GET codeexecutions",
-                          "POST configmaps", "GET pods/log", "PATCH codeexecutions/status", "DELETE jobs"));
+              ElementsAre("GET pods", "GET codeexecutions", "GET events", "GET configmaps", "POST configmaps",
+                          "POST networkpolicies", "POST jobs", "GET codeexecutions", "POST configmaps", "GET pods/log",
+                          "PATCH codeexecutions/status", "DELETE jobs"));
 }
+
+class DeletedByHand : public ::testing::TestWithParam<std::string> {};
+
+/// The operator dies before it has written any status, somebody deletes the Job, and this is all that is left of it.
+TEST_P(DeletedByHand, IsNotMadeAgainWhereAnythingTellsOfIt) {
+  mini_cluster cluster;
+  cluster.apply("hello", code());
+  {
+    operator_process op(cluster);
+    op.settle();
+    cluster.run_nodes();
+  }
+  ASSERT_FALSE(cluster.execution().contains("status"));
+  ASSERT_EQ(cluster.pods_started, 1);
+  auto const before = cluster.objects;
+  auto const job = *cluster.first("jobs");
+  auto const name = job["metadata"]["name"].get<std::string>();
+  cluster.remove(mini_cluster::id("jobs", name));
+  for (auto const& [key, object] : before) {
+    bool const owned_by_job = object["metadata"].contains("ownerReferences") && !key.starts_with("jobs/");
+    if (owned_by_job && key.starts_with(GetParam())) cluster.objects[key] = object;
+  }
+  if (GetParam() == "events/") {
+    cluster.events.push_back({{"metadata", {{"name", "e"}, {"namespace", "agents"}}},
+                              {"involvedObject", {{"kind", "Job"}, {"name", name}}},
+                              {"reason", "SuccessfulCreate"}});
+  }
+  operator_process again(cluster);
+  again.settle();
+  cluster.run_nodes();
+  again.settle();
+  bool const told = GetParam() != "nothing";
+  EXPECT_EQ(cluster.jobs_ever, told ? 1 : 2);
+  bool const lost = told && GetParam() != "pods/";
+  EXPECT_EQ(cluster.status().value("reason", ""), lost ? "OutputLost" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(, DeletedByHand, ::testing::Values("events/", "configmaps/", "pods/", "nothing"),
+                         [](auto const& one) { return one.param.substr(0, one.param.find('/')); });
 
 TEST(Reconciler, AResultIsNotGivenUpWhereTheWatchOfPodsLags) {
   mini_cluster cluster;

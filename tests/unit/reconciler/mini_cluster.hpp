@@ -258,6 +258,18 @@ class mini_cluster {
     return kube::error::from_status(code, body.dump());
   }
 
+  static bool is_selected(kube::request const& r, json const& object) {
+    constexpr std::string_view parameter = "labelSelector=";
+    auto const at = r.target.find(parameter);
+    if (at == std::string::npos) return true;
+    auto selector = r.target.substr(at + parameter.size());
+    selector.resize(std::min(selector.find('&'), selector.size()));
+    auto const labels = object["metadata"].value("labels", json::object());
+    return std::any_of(labels.items().begin(), labels.items().end(), [&](auto const& label) {
+      return selector == base::percent_encode(label.key() + "=" + label.value().template get<std::string>());
+    });
+  }
+
   kube::result<std::string> serve(kube::request const& r) {
     auto const parts = parts_of(r);
     auto const& plural = parts[0];
@@ -281,7 +293,7 @@ class mini_cluster {
       for (auto const& event : events)
         if (plural == "events") items.push_back(event);
       for (auto const& [key, object] : objects)
-        if (key.starts_with(plural + "/")) items.push_back(object);
+        if (key.starts_with(plural + "/") && is_selected(r, object)) items.push_back(object);
       return json{{"kind", "List"}, {"metadata", {{"resourceVersion", "1"}}}, {"items", items}}.dump();
     }
     auto const key = id(plural, parts[1]);
@@ -326,6 +338,10 @@ class mini_cluster {
         object.merge_patch(json{{"status", patch["status"]}});
       } else {
         object.merge_patch(patch);
+        if (object != before) {
+          object["metadata"]["managedFields"] =
+              json::array({json{{"manager", api::field_manager}, {"time", base::format_time(clock.wall_now())}}});
+        }
       }
     }
     if (object != before) touch(object);

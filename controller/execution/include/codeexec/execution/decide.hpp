@@ -7,7 +7,8 @@
 // The Job is the claim: its name is deterministic, so that two operators, or one that was killed in between, make one.
 // The ConfigMap is owned by the Job and is the starting signal: a pod without it cannot start. So it goes with the Job,
 // whoever deletes that, and a Job that lost its operator before the signal has run nothing.
-// A Job that was there and is gone is never made again.
+// A Job that was there and is gone is never made again. Where no status tells of it, its pod, its Events or its input
+// do: they are looked for before a Job is made for an execution that somebody else accepted.
 #pragma once
 
 #include <chrono>
@@ -56,6 +57,14 @@ struct refusal {
   base::wall_time at{};
 };
 
+/// What tells of a Job that a predecessor made and that is gone before anything of it was written down.
+struct job_traces {
+  bool any = false;    ///< an Event about it, which outlives it, or its input, which the garbage collector takes later
+  bool blind = false;  ///< the Events may not be read
+  std::optional<base::wall_time> claimed;  ///< when the finalizer was put, as the object itself tells
+  base::wall_time looked{};
+};
+
 /// What this process knows of an execution beyond the objects. Losing it (a restart) costs a request or two, never a
 /// result and never a second run.
 struct memory {
@@ -64,6 +73,9 @@ struct memory {
   std::string runner_config_map;  ///< name of the runner's ConfigMap
   /// When this process put the finalizer: a claim, since the request named the version that it was made against.
   std::optional<base::wall_time> claimed;
+  /// spec.suspend was seen to be true, and it turns but once: nobody can have made a Job before that.
+  bool seen_suspended = false;
+  std::optional<job_traces> traces;
   bool job_tried = false;    ///< a Job's creation was asked for, and the answer may have been lost
   bool job_adopted = false;  ///< the Job was found, not made
   /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
@@ -139,6 +151,8 @@ struct find_job {};
 struct confirm_unfinished {};
 /// Ask the server for the Job's Pod: the Job has ended, and the watch has shown none.
 struct find_pod {};
+/// Ask the server for what is left of a Job that may have been: since when, its Events, its input.
+struct look_for_traces {};
 /// Ask for the Job's Events: why is there no pod?
 struct read_job_events {};
 struct follow_log {
@@ -162,8 +176,8 @@ struct remove_finalizer {};
 struct delete_execution {};
 
 using action = std::variant<add_finalizer, ensure_runner, ensure_network, read_code_source, create_job, create_input,
-                            find_job, confirm_unfinished, find_pod, read_job_events, follow_log, read_log, end_pod,
-                            delete_job, remove_finalizer, delete_execution>;
+                            find_job, confirm_unfinished, find_pod, look_for_traces, read_job_events, follow_log,
+                            read_log, end_pod, delete_job, remove_finalizer, delete_execution>;
 
 struct plan {
   std::vector<action> actions;

@@ -139,6 +139,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> find_job(record_ptr r);
   kube::task<step> confirm_unfinished(record_ptr r);
   kube::task<step> find_pod(record_ptr r);
+  kube::task<step> look_for_traces(record_ptr r);
   kube::task<step> read_job_events(record_ptr r);
   kube::task<step> end_pod(record_ptr r, std::string pod, std::string uid);
   kube::task<step> delete_job(record_ptr r, std::string uid);
