@@ -391,6 +391,7 @@ void cluster::remove(std::string const& key) {
     mutate(key, uid, [&](json& object) {
       if (!is_deleting(object)) object["metadata"]["deletionTimestamp"] = base::format_time(time_.wall_now());
     });
+    if (key.starts_with("codeexecutions/")) witness_.deletion_asked(uid);
     return;
   }
   erase(key);
@@ -492,6 +493,16 @@ void cluster::remove_job_of(std::string const& name) {
       witness_.of(owner["uid"]).disasters.insert("Job deleted");
       remove(key);
     }
+  }
+}
+
+void cluster::hold_job_of(std::string const& name, duration time) {
+  for (auto const& [key, object] : std::map(objects_)) {
+    auto const owner = owner_of(object);
+    if (!key.starts_with("jobs/") || !owner.is_object() || owner["name"] != name) continue;
+    auto const uid = object["metadata"]["uid"].get<std::string>();
+    mutate(key, uid, [](json& job) { job["metadata"]["finalizers"] = json::array({"other.dev/x"}); });
+    time_.after(time, [this, key, uid] { mutate(key, uid, [](json& job) { job["metadata"].erase("finalizers"); }); });
   }
 }
 

@@ -111,6 +111,7 @@ class cluster {
   void remove_execution(std::string const& name);
   void remove_namespace();
   void remove_job_of(std::string const& name);
+  void hold_job_of(std::string const& name, duration time);  ///< by a finalizer of somebody's
   void replace_job_of(std::string const& name);              ///< by one that is nobody's business
   void remove_pod_of(std::string const& name);
   void evict_pod_of(std::string const& name);

@@ -97,6 +97,34 @@ std::vector<scenario> make() {
   add({"delete", apply(code(), runs_for(5s)), remove, runs, {"Completed"}, false});
   add({"delete_finished", apply(code()), remove, has_result, {"Completed"}, false});
   add({"delete_early", apply(code()), remove, {}, {"Completed"}, false});
+  add({"delete_node_lost",
+       apply(code(), runs_for(60s)),
+       [](world& w) {
+         w.cluster.lose_node();
+         w.cluster.remove_execution("a");
+       },
+       runs,
+       {"Completed"},
+       false});
+  add({"delete_without_job",
+       apply(code(), runs_for(60s)),
+       [](world& w) {
+         w.cluster.lose_node();
+         w.cluster.remove_job_of("a");
+         w.cluster.remove_execution("a");
+       },
+       runs,
+       {"Completed"},
+       false});
+  add({"delete_held_job",
+       apply(code(), runs_for(250s)),
+       [](world& w) {
+         w.cluster.hold_job_of("a", 1h);
+         w.cluster.remove_execution("a");
+       },
+       runs,
+       {"Completed"},
+       false});
   add({"delete_foreign_finalizer",
        [](world& w) {
          w.cluster.apply("a", code(), runs_for(3s), json{{"finalizers", json::array({"other.dev/x"})}});

@@ -50,6 +50,11 @@ void witness::input_made(std::string const& uid, std::string const& job_uid) {
   if (t.jobs_with_input.size() > 1 && !t.job_forgotten) violated(t.name + ": another Job was sent the input");
 }
 
+void witness::deletion_asked(std::string const& uid) {
+  auto& asked = of(uid).deletion_asked;
+  if (!asked) asked = time_.now();
+}
+
 void witness::code_started(std::string const& uid) {
   auto& t = of(uid);
   ++t.runs;
@@ -93,6 +98,12 @@ void witness::execution_changed(json const* before, json const& after) {
 void witness::execution_gone(json const& last) {
   auto& t = of(last["metadata"]["uid"].get_ref<std::string const&>());
   t.deleted = true;
+  if (t.running && one_job_only && !t.disasters.contains("node lost")) violated(t.name + ": its code runs on");
+  if (!t.deletion_asked) return;
+  auto const since = std::max(*t.deletion_asked, operator_since);
+  if (time_.now() - since > longest_deletion) {
+    violated(t.name + ": its deletion took " + std::to_string((time_.now() - since) / 1s) + " s");
+  }
 }
 
 /// Is the final status what really happened?

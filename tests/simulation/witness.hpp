@@ -35,6 +35,7 @@ struct truth {
   std::set<std::string> jobs_with_input;
   /// When the newest operator began its work, nothing was left that tells of a Job: it had been deleted by hand.
   bool job_forgotten = false;
+  std::optional<duration> deletion_asked;
   std::optional<json> result;  ///< its final status, once that was written
   bool deleted = false;
 };
@@ -48,6 +49,10 @@ class witness {
   bool one_job_only = true;
   /// A watch that broke, or comes many seconds late, may miss that the code ran.
   bool may_miss_a_run = false;
+  /// How long the finalizer may hold an execution that is to be deleted, while an operator works.
+  duration longest_deletion = 5min;
+  /// Since when the newest operator works.
+  duration operator_since{};
   /// The operator died. A pod that it had told to stop, and whose end it had not stored yet, takes that with it.
   bool may_lose_a_stopped_run = false;
 
@@ -57,6 +62,7 @@ class witness {
   void job_made(std::string const& uid);
   void input_made(std::string const& uid, std::string const& job_uid);
   void code_started(std::string const& uid);
+  void deletion_asked(std::string const& uid);
   /// `before` is null for a new one.
   void execution_changed(json const* before, json const& after);
   void execution_gone(json const& last);

@@ -75,6 +75,7 @@ world::world(scenario const& what, schedule const& how, operator_life::make_reco
   constexpr std::array troubles{0.0, 0.0, 0.02, 0.1, 0.3};
   trouble_ = troubles.at(random.below(troubles.size()));
   faults_left_ = 40;
+  sees.longest_deletion += faults_left_ * 30s;  // what the client may wait for an answer
   kills_left_ = static_cast<int>(random.below(5));
   constexpr std::array slow{20ms, 20ms, 300ms, 2000ms};
   weather_.watch_most = slow.at(random.below(slow.size()));
@@ -123,6 +124,7 @@ void world::start_operator() {
   };
   for (auto& [uid, t] : sees.all())
     t.job_forgotten = t.jobs > 0 && !cluster.tells_of_job(uid);
+  sees.operator_since = time.now();
   auto const name = "operator " + std::to_string(++lives_made_);
   lives_.push_back(
       std::make_unique<operator_life>(name, io, time, random, cluster, config_, weather_, std::move(what), other_));

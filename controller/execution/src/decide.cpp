@@ -44,6 +44,8 @@ constexpr auto refusal_interval = 5s;
 constexpr auto end_patience = 30s;
 /// What the kubelet needs beyond the grace period to report a stopped pod; after that its node is taken for lost.
 constexpr auto stop_patience = 60s;
+/// A Job that is deleted in the background goes at once, unless a finalizer of somebody's keeps it.
+constexpr auto stuck_job_patience = 10s;
 
 std::string seconds_text(std::chrono::seconds s) {
   return std::to_string(s.count()) + " s";
@@ -213,6 +215,20 @@ class decider {
 
   // --- being deleted -----------------------------------------------------------------------------------------------
 
+  /// From when what is being deleted has had its time: as the objects tell it, so that no restart begins anew.
+  base::wall_time deletion_began() const {
+    auto began = o_.known.job_deleted.value_or(base::wall_time{});
+    auto const consider = [&](std::optional<std::string> const& timestamp, std::chrono::seconds ahead) {
+      auto const at = timestamp ? base::parse_time(*timestamp) : std::nullopt;
+      if (at) began = std::max(began, *at - ahead);
+    };
+    consider(o_.object.metadata.deletionTimestamp, 0s);
+    if (o_.job) consider(o_.job->metadata.deletionTimestamp, 0s);
+    // A pod's is the moment by which it has to be gone.
+    if (o_.pod) consider(o_.pod->metadata.deletionTimestamp, pod_grace_period(with_));
+    return began;
+  }
+
   void let_go() {
     if (!ours()) return;
     if (!job_known() && !o_.object.status.is_final() && !no_job_for_certain()) {
@@ -222,8 +238,8 @@ class decider {
     }
     if (job_there()) {
       bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
-      if (!asked_not_long_ago) act(delete_job{o_.job->metadata.uid});
-      if (!o_.job->metadata.being_deleted() || asked_not_long_ago) look_again_in(10s);
+      if (!asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
+      look_again_in(10s);
     }
     if (job_known() && !job_there() && !o_.pod && !o_.known.pod_ruled_out) {
       act(find_pod{});  // there may be one that no watch has shown yet
@@ -231,14 +247,20 @@ class decider {
     }
     bool const pod_stopped = !o_.pod || o_.pod_gone || terminated() != nullptr || o_.pod->status.phase == "Succeeded" ||
                              o_.pod->status.phase == "Failed";
-    // A node that does not answer must not keep the object for ever: the Job is gone, and with it whatever would start
-    // the code again.
-    auto const since = o_.known.job_deleted.value_or(now_);
-    bool const waited_enough = elapsed(since, pod_grace_period(with_) + stop_patience);
-    if (!job_there() && (pod_stopped || waited_enough)) {
+    // A node that does not answer, or a finalizer of somebody's on the Job, must not keep the object for ever. A Job
+    // that is being deleted makes no pod any more.
+    bool const job_stays = job_there() && !o_.job->metadata.being_deleted();
+    auto const until = deletion_began() + pod_grace_period(with_) + stop_patience;
+    bool const waited_enough = now_ >= until;
+    if (job_there() && !job_stays && !pod_stopped && !o_.pod->metadata.being_deleted() && !o_.known.pod_ended &&
+        !o_.known.pod_end_refused && elapsed(deletion_began(), stuck_job_patience)) {
+      // The garbage collector leaves the pod of a Job alone that does not go: its node can still end it.
+      act(end_pod{o_.pod->metadata.name, o_.pod->metadata.uid});
+    }
+    if (!job_stays && (waited_enough || (pod_stopped && !job_there()))) {
       act(remove_finalizer{});
-    } else if (!pod_stopped) {
-      look_again_at(since + pod_grace_period(with_) + stop_patience);
+    } else if (!job_stays) {
+      look_again_at(until);
     }
   }
 

@@ -251,6 +251,8 @@ bool code_execution_reconciler::observe(record& r) {
   bool const is_stray = is_there && r.job && r.job->metadata.uid != job->metadata.uid;
   bool const is_ours = is_there && !is_stray;
   if (is_stray) r.job_gone = true;
+  // Taken for gone while no watch had shown it: one that shows it will show its end too.
+  if (is_ours && r.job && !r.job_watched) r.job_gone = false;
   if (is_ours && !r.job_gone) {
     r.job = job;
     r.job_watched = true;

@@ -917,6 +917,36 @@ TEST(Deleted, NeverBlocksForEver) {
   EXPECT_NE(find_action<remove_finalizer>(s.at(71s).decide()), nullptr);
 }
 
+TEST(Deleted, TheClockIsWhatTheObjectsTellAndNotThisProcess) {
+  scene s;
+  s.with_pod(running_pod());
+  s.seen.job_gone = true;  // by somebody's hand
+  s = deleted(s);
+  EXPECT_EQ(find_action<remove_finalizer>(s.at(60s).decide()), nullptr);
+  EXPECT_NE(find_action<remove_finalizer>(s.at(71s).decide()), nullptr);
+  auto pod = running_pod();
+  pod.metadata.deletionTimestamp = "2026-01-31T10:05:10Z";  // told at 10:05:00, with 10 s for it
+  s.seen.pod = std::make_shared<kube::Pod const>(pod);
+  EXPECT_EQ(s.at(360s).decide().requeue_after, 10s);
+  EXPECT_NE(find_action<remove_finalizer>(s.at(370s).decide()), nullptr);
+}
+
+TEST(Deleted, AJobThatDoesNotGoHasItsPodEndedByTheNodeAndIsNotWaitedForForEver) {
+  scene s;
+  s.with_pod(running_pod());
+  kube::Job job = *make_job_seen();
+  job.metadata.deletionTimestamp = "2026-01-31T10:00:01Z";
+  s.seen.job = std::make_shared<kube::Job const>(job);
+  s = deleted(s);
+  EXPECT_TRUE(s.at(5s).decide().actions.empty());
+  EXPECT_NE(find_action<end_pod>(s.at(12s).decide()), nullptr);
+  s.seen.known.pod_ended = s.now;
+  EXPECT_TRUE(s.decide().actions.empty());
+  s.seen.pod = std::make_shared<kube::Pod const>(ended_pod(""));
+  EXPECT_EQ(find_action<remove_finalizer>(s.at(60s).decide()), nullptr);
+  EXPECT_NE(find_action<remove_finalizer>(s.at(71s).decide()), nullptr);
+}
+
 TEST(Deleted, AfterARestartTheServerIsAskedForTheJob) {
   scene s;
   s.accepted();
