@@ -1,6 +1,7 @@
 #include "codeexec/execution/decide.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "codeexec/api/names.hpp"
 #include "codeexec/api/validate.hpp"
@@ -511,6 +512,10 @@ class decider {
                std::nullopt, false});
       return true;
     }
+    if (why.what == refusal::kind::denied) {
+      give_up({api::reasons::pod_rejected, why.message, std::nullopt, false});
+      return true;
+    }
     if (why.what == refusal::kind::name_taken) {
       give_up({api::reasons::internal_error, why.message, std::nullopt, false});
       return true;
@@ -636,7 +641,10 @@ class decider {
         if (stuck && !runner_checked_within(stuck_after)) act(ensure_runner{stuck_after});
         if (container_ != nullptr && container_->state.waiting) {
           auto const& waiting = *container_->state.waiting;
-          bool const pull = waiting.reason == "ErrImagePull" || waiting.reason == "ImagePullBackOff";
+          static constexpr std::array<std::string_view, 5> of_pulls{
+              "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable",
+              "SignatureValidationFailed"};
+          bool const pull = std::find(of_pulls.begin(), of_pulls.end(), waiting.reason) != of_pulls.end();
           bool const no_image = waiting.reason == "InvalidImageName" || waiting.reason == "ErrImageNeverPull";
           if (pull || no_image) {
             reason = api::reasons::pulling_image;
@@ -1056,6 +1064,11 @@ std::string_view pod_refusal_sentence(std::string_view message) {
   return names_pod ? message.substr(at + forbidden.size()) : message;
 }
 
+bool is_admission_denial(std::string_view message) {
+  bool const by_webhook = contains(message, "admission webhook") && contains(message, "denied the request");
+  return by_webhook || (contains(message, "ValidatingAdmissionPolicy") && contains(message, "denied request"));
+}
+
 refusal_reading read_pod_refusal(std::string_view message) {
   // Texts of kube-controller-manager and kube-apiserver 1.36.
   if (contains(message, "RuntimeClass") && contains(message, "not found")) {
@@ -1064,11 +1077,12 @@ refusal_reading read_pod_refusal(std::string_view message) {
   if (contains(message, "exceeded quota")) return {api::reasons::quota_exceeded, true};
   if (contains(message, "failed quota") || contains(message, "must specify"))
     return {api::reasons::quota_exceeded, true};
-  if (contains(message, "violates PodSecurity")) return {api::reasons::pod_rejected, false};
-  if (contains(message, "admission webhook") && contains(message, "denied the request")) {
-    return {api::reasons::pod_rejected, false};
+  // A namespace or a quota just made: a controller fills in what is missing.
+  if (contains(message, "status unknown for quota")) return {api::reasons::quota_exceeded, true};
+  if (contains(message, "error looking up service account") && contains(message, "not found")) {
+    return {api::reasons::pod_rejected, true};
   }
-  if (contains(message, "ValidatingAdmissionPolicy") && contains(message, "denied request")) {
+  if (contains(message, "violates PodSecurity") || is_admission_denial(message)) {
     return {api::reasons::pod_rejected, false};
   }
   if (contains(message, "is forbidden") || contains(message, "is invalid")) return {api::reasons::pod_rejected, false};

@@ -600,7 +600,9 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
   why.message = e.message();
   why.at = clock_.wall_now();
   bool const too_large = e.http_status() == 413 || e.http_status() == 400;
-  if (e.is_invalid() || too_large) {
+  if (execution::is_admission_denial(why.message)) {
+    why.what = execution::refusal::kind::denied;
+  } else if (e.is_invalid() || too_large) {
     why.what = execution::refusal::kind::invalid;
   } else if (e.is_forbidden() && e.message().find("exceeded quota") != std::string::npos) {
     why.what = execution::refusal::kind::quota;

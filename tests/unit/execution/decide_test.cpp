@@ -228,6 +228,7 @@ TEST_P(Refused, LeadsTo) {
 INSTANTIATE_TEST_SUITE_P(, Refused,
                          ::testing::Values(refused_creation{refusal::kind::invalid, 1s, "InvalidSpec"},
                                            refused_creation{refusal::kind::name_taken, 1s, "InternalError"},
+                                           refused_creation{refusal::kind::denied, 1s, "PodRejected"},
                                            refused_creation{refusal::kind::quota, 1s, "Scheduling"},
                                            refused_creation{refusal::kind::quota, 300s, "QuotaExceeded"},
                                            refused_creation{refusal::kind::forbidden, 1s, "Scheduling"},
@@ -294,6 +295,9 @@ INSTANTIATE_TEST_SUITE_P(, Waiting,
                                            waiting_case{"CreateContainerConfigError", "Starting", "StartupTimedOut"},
                                            waiting_case{"ErrImagePull", "PullingImage", "ImagePullFailed"},
                                            waiting_case{"ImagePullBackOff", "PullingImage", "ImagePullFailed"},
+                                           waiting_case{"ImageInspectError", "PullingImage", "ImagePullFailed"},
+                                           waiting_case{"RegistryUnavailable", "PullingImage", "ImagePullFailed"},
+                                           waiting_case{"SignatureValidationFailed", "PullingImage", "ImagePullFailed"},
                                            waiting_case{"InvalidImageName", "", "ImagePullFailed"},
                                            waiting_case{"ErrImageNeverPull", "", "ImagePullFailed"}));
 
@@ -351,6 +355,15 @@ INSTANTIATE_TEST_SUITE_P(
             "QuotaExceeded", true},
         event_case{
             R"(Error creating: pods "loose-6r4nn" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true)",
+            "PodRejected", false},
+        event_case{
+            R"(Error creating: pods "a-" is forbidden: error looking up service account agents/default: serviceaccount "default" not found)",
+            "PodRejected", true},
+        event_case{
+            R"(Error creating: pods "a-" is forbidden: status unknown for quota: q, resources: limits.cpu,pods)",
+            "QuotaExceeded", true},
+        event_case{
+            R"(Error creating: pods "a-" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no)",
             "PodRejected", false},
         event_case{R"(Error creating: admission webhook "x.example.com" denied the request: no)", "PodRejected", false},
         event_case{"Error creating: Internal error occurred", "StartupTimedOut", true}));

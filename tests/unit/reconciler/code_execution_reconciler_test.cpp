@@ -197,6 +197,30 @@ TEST(Reconciler, ARefusedChildIsToldAndSoIsTheEnd) {
   EXPECT_EQ(told.back().severity, kube::event_severity::warning);
 }
 
+class DeniedJob : public ::testing::TestWithParam<std::pair<int, char const*>> {};
+
+TEST_P(DeniedJob, EndsWithTheWordsOfAdmissionWhateverItsCode) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.on_create = [&](std::string const& plural, json const&) -> std::optional<kube::error> {
+    if (plural != "jobs") return std::nullopt;
+    json const body{{"kind", "Status"}, {"code", GetParam().first}, {"message", GetParam().second}};
+    return kube::error::from_status(GetParam().first, body.dump());
+  };
+  cluster.apply("hello", code());
+  op.settle();
+  EXPECT_EQ(cluster.status()["reason"], "PodRejected");
+  EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr("no jobs on Fridays"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , DeniedJob,
+    ::testing::Values(
+        std::pair{400, R"(admission webhook "x.example.com" denied the request: no jobs on Fridays)"},
+        std::pair{403, R"(admission webhook "x.example.com" denied the request: no jobs on Fridays)"},
+        std::pair{422, R"(jobs.batch "hello" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' )"
+                       R"(denied request: no jobs on Fridays)"}));
+
 TEST(Reconciler, PendingAndRunningAreWrittenOnlyWhereTheyLast) {
   mini_cluster cluster;
   operator_process op(cluster);

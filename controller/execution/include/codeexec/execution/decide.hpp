@@ -51,7 +51,13 @@ struct log_state {
 
 /// The API server would not make the Job or the ConfigMap, and said why.
 struct refusal {
-  enum class kind { invalid, forbidden, quota, name_taken };
+  enum class kind {
+    invalid,
+    forbidden,
+    denied,  ///< by somebody's admission: a webhook, a ValidatingAdmissionPolicy
+    quota,
+    name_taken,
+  };
   kind what = kind::forbidden;
   std::string message;
   base::wall_time at{};
@@ -202,6 +208,9 @@ struct refusal_reading {
   std::string_view reason;
   bool may_heal = true;
 };
+/// Whether the API server refused in the name of a webhook or a ValidatingAdmissionPolicy. Its code tells nothing: they
+/// choose it.
+bool is_admission_denial(std::string_view message);
 refusal_reading read_pod_refusal(std::string_view message);
 /// The sentence without what changes from try to try (the name of the pod that was not made).
 std::string_view pod_refusal_sentence(std::string_view message);
