@@ -249,7 +249,8 @@ kube::result<std::string> cluster::create(std::string const& plural, json object
     facts.timeout = std::chrono::milliseconds(std::stoll(after_flag(command, "--timeout-ms")));
     facts.grace = std::chrono::milliseconds(std::stoll(after_flag(command, "--grace-ms")));
     facts.deadline = std::chrono::seconds(object["spec"]["activeDeadlineSeconds"].get<int>());
-    facts.ttl = std::chrono::seconds(object["spec"]["ttlSecondsAfterFinished"].get<int>());
+    if (auto const& spec = object["spec"]; spec.contains("ttlSecondsAfterFinished"))
+      facts.ttl = std::chrono::seconds(spec["ttlSecondsAfterFinished"].get<int>());
     facts.started = time_.now();
     // What nobody reads back is not carried through every copy.
     object["spec"] = {{"activeDeadlineSeconds", object["spec"]["activeDeadlineSeconds"]}};
@@ -699,7 +700,8 @@ void cluster::finish_job(std::string const& job_uid, char const* type, std::stri
                         {"message", "the Job controller's sentence"},
                         {"lastTransitionTime", base::format_time(time_.wall_now())}});
   });
-  time_.after(facts.ttl, [this, job_uid, name = facts.name] {
+  if (!facts.ttl) return;
+  time_.after(*facts.ttl, [this, job_uid, name = facts.name] {
     auto const* const job = find("jobs", name);
     if (job != nullptr && (*job)["metadata"]["uid"] == job_uid) {
       witness_.of(job_facts_.at(job_uid).execution_uid).disasters.insert("Job expired");

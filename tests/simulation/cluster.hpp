@@ -143,7 +143,7 @@ class cluster {
     duration timeout{};
     duration grace{};
     duration deadline{};
-    duration ttl{};
+    std::optional<duration> ttl;
     duration started{};
     bool pod_made = false;
     bool finished = false;

@@ -141,7 +141,14 @@ std::vector<scenario> make() {
        {"Completed"},
        false});
   add({"ttl", apply(with({{"ttlSecondsAfterFinished", 5}})), {}, {}, {"Completed"}, false});
-  add({"retain", apply(with({{"cleanupPolicy", "Retain"}}))});
+  {
+    scenario s{"retain", [](world& w) {
+                 w.cluster.apply("a", with({{"cleanupPolicy", "Retain"}}));
+                 w.time.after(72h, [] {});
+               }};
+    s.retains = true;
+    add(s);
+  }
   add({"retain_delete", apply(with({{"cleanupPolicy", "Retain"}})), remove, has_result, {"Completed"}, false});
   add({"image_missing",
        [](world& w) {

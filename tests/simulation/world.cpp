@@ -253,7 +253,13 @@ void world::judge_the_end() {
       if (!scenario_.ends.contains(reason) && !too_slow)
         sees.violated(t.name + ": it ended with " + reason + ": " + t.result->dump());
     }
-    for (auto const& key : cluster.left_of(uid))
+    auto const left = cluster.left_of(uid);
+    if (scenario_.retains) {
+      bool const whole = std::any_of(left.begin(), left.end(), [](auto const& key) { return key.starts_with("pods/"); });
+      if (!whole && t.disasters.empty()) sees.violated(t.name + ": its pod was not retained");
+      continue;
+    }
+    for (auto const& key : left)
       sees.violated(t.name + ": " + key + " was left behind");
   }
   for (auto const& life : lives_) {

@@ -25,6 +25,7 @@ struct scenario {
   std::function<bool(world const&)> act_when = {};
   std::set<std::string> ends = {"Completed"};  ///< reasons an execution that stays may end with
   bool stays = true;                           ///< the executions are there at the end
+  bool retains = false;                        ///< and so are their Jobs and Pods
   int job_ttl_seconds = 86400;
   int at_once = 0;     ///< how many may run; 0: as many as want
   duration away = 0s;  ///< how long the operator is away after a kill, beyond a moment

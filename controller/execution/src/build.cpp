@@ -382,6 +382,15 @@ json make_job(api::CodeExecution const& execution, resolved_spec const& resolved
   json pod_metadata = {{"labels", pod_labels}};
   json const pod_annotations = with_own(placed.annotations, trace);
   if (!pod_annotations.empty()) pod_metadata["annotations"] = pod_annotations;
+  json spec = {{"completions", 1},
+               {"parallelism", 1},
+               {"backoffLimit", 0},
+               // A pod that is being deleted is not replaced by another: the code runs once.
+               {"podReplacementPolicy", "Failed"},
+               {"activeDeadlineSeconds", active_deadline(resolved, with).count()},
+               {"template", {{"metadata", pod_metadata}, {"spec", pod_spec(name, resolved, in, parts, with, placed)}}}};
+  // What is retained stays until its owner goes, which takes it along.
+  if (!resolved.retain) spec["ttlSecondsAfterFinished"] = with.job_ttl.count();
   return {{"apiVersion", "batch/v1"},
           {"kind", "Job"},
           {"metadata",
@@ -391,15 +400,7 @@ json make_job(api::CodeExecution const& execution, resolved_spec const& resolved
             {"annotations", with_own(placed.annotations, annotations)},
             {"ownerReferences",
              owner(api::api_version, api::kind, execution.metadata.name, execution.metadata.uid, true)}}},
-          {"spec",
-           {{"completions", 1},
-            {"parallelism", 1},
-            {"backoffLimit", 0},
-            // A pod that is being deleted is not replaced by another: the code runs once.
-            {"podReplacementPolicy", "Failed"},
-            {"activeDeadlineSeconds", active_deadline(resolved, with).count()},
-            {"ttlSecondsAfterFinished", with.job_ttl.count()},
-            {"template", {{"metadata", pod_metadata}, {"spec", pod_spec(name, resolved, in, parts, with, placed)}}}}}};
+          {"spec", std::move(spec)}};
 }
 
 json make_input_config_map(api::CodeExecution const& execution, input const& in, std::string_view job_uid,

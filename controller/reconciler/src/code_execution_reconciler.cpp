@@ -376,7 +376,9 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
     known.position_since = plan.position_since;
 
     if (plan.actions.empty() && !plan.status) {
-      bool const finished = r->stored->status.is_final() && (!r->job || r->job_gone);
+      // A Job that is retained is nothing to wait for.
+      bool const job_goes = r->job && !r->job_gone && (plan.requeue_after || r->job->metadata.being_deleted());
+      bool const finished = r->stored->status.is_final() && !job_goes;
       bool const untouched = !r->metadata().has_finalizer(std::string(api::cleanup_finalizer));
       if (finished || (r->stored->metadata.being_deleted() && untouched)) {
         r->closed = true;

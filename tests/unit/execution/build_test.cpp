@@ -137,6 +137,15 @@ TEST(Job, UserNamespacesAndTheSandboxAreAsTheConfigurationSays) {
   EXPECT_THAT(command, ::testing::Contains("--require-sandbox"));
 }
 
+TEST(Job, IsRetainedUntilItsExecutionGoes) {
+  auto e = make_execution();
+  e.spec.cleanupPolicy = "Retain";
+  EXPECT_FALSE(job_of(e)["spec"].contains("ttlSecondsAfterFinished"));
+  config with;
+  with.defaults.cleanup_policy = "Retain";
+  EXPECT_FALSE(job_of(make_execution(), with)["spec"].contains("ttlSecondsAfterFinished"));
+}
+
 TEST(Job, RunsOnceAndStopsWithoutTheOperator) {
   auto const spec = job_of(make_execution())["spec"];
   EXPECT_EQ(spec["backoffLimit"], 0);
