@@ -246,6 +246,7 @@ kube::result<std::string> cluster::create(std::string const& plural, json object
       if (volume["name"] == "runner") facts.runner = volume["configMap"]["name"];
     }
     facts.labels = pod["metadata"]["labels"];
+    facts.annotations = pod["metadata"].value("annotations", json::object());
     facts.timeout = std::chrono::milliseconds(std::stoll(after_flag(command, "--timeout-ms")));
     facts.grace = std::chrono::milliseconds(std::stoll(after_flag(command, "--grace-ms")));
     facts.deadline = std::chrono::seconds(object["spec"]["activeDeadlineSeconds"].get<int>());
@@ -634,6 +635,7 @@ void cluster::make_pod(std::string const& job_uid) {
   json pod{{"metadata",
             {{"name", generated},
              {"labels", facts.labels},
+             {"annotations", facts.annotations},
              {"finalizers", json::array({tracking})},
              {"ownerReferences", json::array({json{{"apiVersion", "batch/v1"},
                                                    {"kind", "Job"},

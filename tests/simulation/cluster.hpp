@@ -140,6 +140,7 @@ class cluster {
     std::string runner;  // likewise
     std::string input_hash;
     json labels;
+    json annotations;
     duration timeout{};
     duration grace{};
     duration deadline{};

@@ -255,7 +255,8 @@ void world::judge_the_end() {
     }
     auto const left = cluster.left_of(uid);
     if (scenario_.retains) {
-      bool const whole = std::any_of(left.begin(), left.end(), [](auto const& key) { return key.starts_with("pods/"); });
+      bool const whole =
+          std::any_of(left.begin(), left.end(), [](auto const& key) { return key.starts_with("pods/"); });
       if (!whole && t.disasters.empty()) sees.violated(t.name + ": its pod was not retained");
       continue;
     }

@@ -379,9 +379,9 @@ json make_job(api::CodeExecution const& execution, resolved_spec const& resolved
   annotations[text(code_annotation)] = in.code_sha256;
   annotations[text(runner_annotation)] = parts.runner_config_map;
   annotations[text(token_annotation)] = parts.token;
-  json pod_metadata = {{"labels", pod_labels}};
-  json const pod_annotations = with_own(placed.annotations, trace);
-  if (!pod_annotations.empty()) pod_metadata["annotations"] = pod_annotations;
+  json own_of_pod = trace;
+  own_of_pod[text(token_annotation)] = parts.token;
+  json const pod_metadata = {{"labels", pod_labels}, {"annotations", with_own(placed.annotations, own_of_pod)}};
   json spec = {{"completions", 1},
                {"parallelism", 1},
                {"backoffLimit", 0},

@@ -641,9 +641,9 @@ class decider {
         if (stuck && !runner_checked_within(stuck_after)) act(ensure_runner{stuck_after});
         if (container_ != nullptr && container_->state.waiting) {
           auto const& waiting = *container_->state.waiting;
-          static constexpr std::array<std::string_view, 5> of_pulls{
-              "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable",
-              "SignatureValidationFailed"};
+          static constexpr std::array<std::string_view, 5> of_pulls{"ErrImagePull", "ImagePullBackOff",
+                                                                    "ImageInspectError", "RegistryUnavailable",
+                                                                    "SignatureValidationFailed"};
           bool const pull = std::find(of_pulls.begin(), of_pulls.end(), waiting.reason) != of_pulls.end();
           bool const no_image = waiting.reason == "InvalidImageName" || waiting.reason == "ErrImageNeverPull";
           if (pull || no_image) {
@@ -734,13 +734,7 @@ class decider {
     return false;
   }
 
-  std::string token() const {
-    if (o_.job) {
-      auto const found = o_.job->metadata.annotations.find(std::string(token_annotation));
-      if (found != o_.job->metadata.annotations.end()) return found->second;
-    }
-    return o_.known.token;
-  }
+  std::string token() const { return runner_token(o_.job.get(), o_.pod.get(), o_.known); }
 
   /// The runner reported. What is missing may be the output, or the reason of a kill.
   void with_result(run_result const& r, bool by_frame) {
@@ -1050,6 +1044,15 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 }  // namespace
+
+std::string runner_token(kube::Job const* job, kube::Pod const* pod, memory const& known) {
+  for (auto const* metadata : {job != nullptr ? &job->metadata : nullptr, pod != nullptr ? &pod->metadata : nullptr}) {
+    if (metadata == nullptr) continue;
+    auto const found = metadata->annotations.find(std::string(token_annotation));
+    if (found != metadata->annotations.end()) return found->second;
+  }
+  return known.token;
+}
 
 plan decide(observed const& seen, base::wall_time now, config const& with) {
   return decider(seen, now, with).run();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codeexec/api/names.hpp"
+#include "codeexec/execution/build.hpp"
 #include "codeexec/kube_core/job.hpp"
 #include "codeexec/kube_core/pod.hpp"
 
@@ -92,8 +93,12 @@ kube::projection const& job_fields() {
 }
 
 kube::projection const& pod_fields() {
-  static auto const kept = with_conditions(with_label(kube::pod_fields(), api::labels::execution_uid.data()),
-                                           {"PodScheduled", "DisruptionTarget"});
+  static auto const kept = [] {
+    auto fields = with_conditions(with_label(kube::pod_fields(), api::labels::execution_uid.data()),
+                                  {"PodScheduled", "DisruptionTarget"});
+    field(fields, "metadata").below.push_back({"annotations", {execution::token_annotation.data()}});
+    return fields;
+  }();
   return kept;
 }
 

@@ -965,11 +965,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
 
 void code_execution_reconciler::start_log_reader(record_ptr const& r, std::string pod, bool follow) {
   auto const& resolved = **r->resolved;
-  std::string token = r->known.token;
-  if (r->job) {
-    auto const given = r->job->metadata.annotations.find(std::string(execution::token_annotation));
-    if (given != r->job->metadata.annotations.end()) token = given->second;
-  }
+  auto const token = execution::runner_token(r->job.get(), r->pod.get(), r->known);
   log_request what;
   what.ns = r->key.ns;
   what.pod = std::move(pod);

@@ -5,7 +5,6 @@
 
 namespace codeexec::reconciler {
 
-inline constexpr std::string_view metadata_alone =
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+inline constexpr std::string_view metadata_alone = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 }  // namespace codeexec::reconciler

@@ -146,6 +146,12 @@ TEST(Job, IsRetainedUntilItsExecutionGoes) {
   EXPECT_FALSE(job_of(make_execution(), with)["spec"].contains("ttlSecondsAfterFinished"));
 }
 
+TEST(Job, ShowsTheCodeNothingOfItsPodsMetadata) {
+  auto const pod = pod_of(job_of(make_execution())).dump();
+  for (char const* way : {"downwardAPI", "fieldRef", "serviceAccountToken", "projected"})
+    EXPECT_EQ(pod.find(way), std::string::npos) << "the runner's token stands in the annotations: " << way;
+}
+
 TEST(Job, RunsOnceAndStopsWithoutTheOperator) {
   auto const spec = job_of(make_execution())["spec"];
   EXPECT_EQ(spec["backoffLimit"], 0);
@@ -229,18 +235,19 @@ TEST(Job, ReferencesInValuesStayPlainText) {
 
 TEST(Job, TheCallersTraceGoesOnToJobAndPodAndNoOtherAnnotation) {
   auto e = make_execution();
-  EXPECT_FALSE(job_of(e)["spec"]["template"]["metadata"].contains("annotations"));
+  auto const own = json::parse(R"({"codeexec.dev/token": "secret"})");
+  EXPECT_EQ(job_of(e)["spec"]["template"]["metadata"]["annotations"], own);
   e.metadata.annotations = {{"codeexec.dev/traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
                             {"codeexec.dev/tracestate", "a=b"},
                             {"example.com/other", "x"}};
   auto const job = job_of(e);
   auto const& pod = job["spec"]["template"]["metadata"]["annotations"];
   EXPECT_EQ(pod, json::parse(R"({"codeexec.dev/traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                                 "codeexec.dev/tracestate": "a=b"})"));
+                                 "codeexec.dev/tracestate": "a=b", "codeexec.dev/token": "secret"})"));
   EXPECT_EQ(job["metadata"]["annotations"]["codeexec.dev/tracestate"], "a=b");
   EXPECT_FALSE(job["metadata"]["annotations"].contains("example.com/other"));
   e.metadata.annotations["codeexec.dev/traceparent"] = "forged\nline";
-  EXPECT_FALSE(job_of(e)["spec"]["template"]["metadata"].contains("annotations"));
+  EXPECT_EQ(job_of(e)["spec"]["template"]["metadata"]["annotations"], own);
 }
 
 TEST(Job, NamesFitWhateverTheExecutionIsCalled) {

@@ -66,7 +66,10 @@ TEST(Start, AJobThatOnlyItsEventsOrItsInputTellOfIsNotMadeAgain) {
 
 TEST(Start, APodThatIsThereTellsOfAJobAndHowItEnded) {
   auto s = in_doubt();
-  s.seen.pod = std::make_shared<kube::Pod const>(ended_pod(exited(0)));
+  auto pod = ended_pod(exited(0));
+  pod.metadata.annotations[std::string(token_annotation)] = "secret";
+  s.seen.known.token = "of this process";
+  s.seen.pod = std::make_shared<kube::Pod const>(pod);
   EXPECT_NE(find_action<find_job>(s.decide()), nullptr);
   EXPECT_EQ(find_action<create_job>(s.decide()), nullptr);
   s.seen.known.job_ruled_out = true;
@@ -359,9 +362,8 @@ INSTANTIATE_TEST_SUITE_P(
         event_case{
             R"(Error creating: pods "a-" is forbidden: error looking up service account agents/default: serviceaccount "default" not found)",
             "PodRejected", true},
-        event_case{
-            R"(Error creating: pods "a-" is forbidden: status unknown for quota: q, resources: limits.cpu,pods)",
-            "QuotaExceeded", true},
+        event_case{R"(Error creating: pods "a-" is forbidden: status unknown for quota: q, resources: limits.cpu,pods)",
+                   "QuotaExceeded", true},
         event_case{
             R"(Error creating: pods "a-" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no)",
             "PodRejected", false},

@@ -259,7 +259,7 @@ namespaceOverrides:
     EXPECT_EQ(metadata["labels"]["codeexec.dev/execution"], "hello");
     EXPECT_EQ(metadata["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"], "false");
   }
-  EXPECT_FALSE(pod["metadata"]["annotations"].contains("codeexec.dev/token"));
+  EXPECT_EQ(pod["metadata"]["annotations"]["codeexec.dev/token"], "secret");
   auto const other = job_in("plain")["spec"]["template"];
   EXPECT_EQ(other["spec"]["nodeSelector"], nlohmann::json::parse(R"({"disk":"ssd"})"));
   EXPECT_FALSE(other["spec"].contains("tolerations"));
@@ -275,7 +275,7 @@ TEST(PodSettings, WithNoneThePodIsAsItWas) {
   auto const& pod = job["spec"]["template"];
   for (auto const* const key : {"nodeSelector", "tolerations", "priorityClassName", "imagePullSecrets"})
     EXPECT_FALSE(pod["spec"].contains(key)) << key;
-  EXPECT_FALSE(pod["metadata"].contains("annotations"));
+  EXPECT_EQ(pod["metadata"]["annotations"], nlohmann::json::parse(R"({"codeexec.dev/token":"secret"})"));
 }
 
 TEST(Namespaces, AreServedByNameOrPatternLessTheExcluded) {

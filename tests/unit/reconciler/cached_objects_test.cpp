@@ -132,14 +132,15 @@ TEST(CachedExecution, WrongFieldIsStillNamed) {
 
 TEST(CachedObjects, PodIsFoundByItsExecutionAndJobsKeepWhatTheyWereMadeFor) {
   auto const object = json::parse(R"({"metadata": {"name": "n", "namespace": "agents", "uid": "u",
-      "labels": {"codeexec.dev/execution-uid": "e", "job-name": "n"}, "annotations": {"codeexec.dev/input": "i"},
+      "labels": {"codeexec.dev/execution-uid": "e", "job-name": "n"},
+      "annotations": {"codeexec.dev/input": "i", "codeexec.dev/token": "t"},
       "ownerReferences": [{"kind": "Job", "name": "n", "uid": "j", "controller": true}]},
     "spec": {"containers": [{"name": "code"}], "nodeName": "node"}, "status": {"phase": "Running"}})");
   auto const pod = kube::parse_kept(object.dump(), pod_fields());
   EXPECT_EQ(pod["metadata"]["labels"], json::parse(R"({"codeexec.dev/execution-uid": "e"})"));
   EXPECT_EQ(pod["metadata"]["ownerReferences"], object["metadata"]["ownerReferences"]);
   EXPECT_EQ(pod["spec"].dump(), R"({"containers":[{"name":"code"}],"nodeName":"node"})");
-  EXPECT_FALSE(pod["metadata"].contains("annotations"));
+  EXPECT_EQ(pod["metadata"]["annotations"], json::parse(R"({"codeexec.dev/token": "t"})"));
   auto const job = kube::parse_kept(object.dump(), job_fields());
   EXPECT_EQ(job["metadata"]["annotations"], object["metadata"]["annotations"]);
   EXPECT_FALSE(job["metadata"].contains("labels"));

@@ -215,11 +215,11 @@ TEST_P(DeniedJob, EndsWithTheWordsOfAdmissionWhateverItsCode) {
 
 INSTANTIATE_TEST_SUITE_P(
     , DeniedJob,
-    ::testing::Values(
-        std::pair{400, R"(admission webhook "x.example.com" denied the request: no jobs on Fridays)"},
-        std::pair{403, R"(admission webhook "x.example.com" denied the request: no jobs on Fridays)"},
-        std::pair{422, R"(jobs.batch "hello" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' )"
-                       R"(denied request: no jobs on Fridays)"}));
+    ::testing::Values(std::pair{400, R"(admission webhook "x.example.com" denied the request: no jobs on Fridays)"},
+                      std::pair{403, R"(admission webhook "x.example.com" denied the request: no jobs on Fridays)"},
+                      std::pair{422,
+                                R"(jobs.batch "hello" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' )"
+                                R"(denied request: no jobs on Fridays)"}));
 
 TEST(Reconciler, PendingAndRunningAreWrittenOnlyWhereTheyLast) {
   mini_cluster cluster;

@@ -20,8 +20,10 @@ namespace codeexec::execution {
 inline constexpr std::string_view container_name = "code";
 inline constexpr std::string_view runner_key = "codeexec-runner";  ///< in the runner's ConfigMap
 inline constexpr std::string_view workspace = "/workspace";
-inline constexpr std::string_view network_label = "codeexec.dev/network";   ///< "deny" or "allow", on pods
-inline constexpr std::string_view token_annotation = "codeexec.dev/token";  ///< on Jobs: what the runner was given
+inline constexpr std::string_view network_label = "codeexec.dev/network";  ///< "deny" or "allow", on pods
+/// On Jobs and their Pods, each of which may be gone: what the runner was given. The code cannot read it there: it has
+/// no access to the API, and no volume or variable of the pod shows its metadata.
+inline constexpr std::string_view token_annotation = "codeexec.dev/token";
 inline constexpr std::string_view input_annotation = "codeexec.dev/input-sha256";  ///< on Jobs and input ConfigMaps
 inline constexpr std::string_view code_annotation = "codeexec.dev/code-sha256";    ///< on Jobs: of the code alone
 inline constexpr std::string_view runner_annotation = "codeexec.dev/runner";       ///< on Jobs: its ConfigMap

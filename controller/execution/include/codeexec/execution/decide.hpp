@@ -200,6 +200,9 @@ struct plan {
   std::optional<base::wall_time> position_since;
 };
 
+/// What the runner was given, by whomever: its word alone is a result. As the Job tells, or its Pod where that is gone.
+std::string runner_token(kube::Job const* job, kube::Pod const* pod, memory const& known);
+
 plan decide(observed const& seen, base::wall_time now, config const& with);
 
 /// Reads the Job controller's FailedCreate sentence: the reason that it stands for, empty where waiting may help and
