@@ -724,10 +724,14 @@ class decider {
         look_again_at(until);
         return false;
       }
+      if (o_.pod->spec.nodeName.empty()) {
+        finish(never_started());
+        return true;
+      }
       finish({api::reasons::node_lost,
-              "The node " + o_.pod->spec.nodeName +
-                  " does not report the end of the pod that it was told to stop. What the code wrote could not be had.",
-              std::nullopt, true});
+              "The node " + o_.pod->spec.nodeName + " does not report the end of the pod that it was told to stop. " +
+                  fate_of_output(),
+              std::nullopt, code_may_have_run()});
       return true;
     }
     if (!o_.pod) return job_ended_without_pod();
@@ -892,21 +896,37 @@ class decider {
                          : "Cancelled (spec.cancel); what the code wrote is lost.",
               r, true};
     }
-    if (deadline_exceeded()) return {api::reasons::timed_out, timeout_text(), r, true};
+    if (deadline_exceeded()) {
+      // It counts from the Job's start: code that started late had less than its timeout, or the runner kept no time.
+      return {api::reasons::timed_out,
+              "The code had not ended " + seconds_text(active_deadline(*o_.resolved, with_)) +
+                  " after its Job was made (spec.startupTimeoutSeconds, spec.timeoutSeconds and a margin) and was "
+                  "stopped; what it wrote until then is " +
+                  (any_output ? "kept." : "lost."),
+              r, true};
+    }
     auto const why = disruption();
     if (!why.empty()) return {api::reasons::evicted, "The pod was taken away while the code ran: " + why, r, true};
-    return {api::reasons::evicted, "The pod was stopped while the code ran, by somebody who deleted it or its Job.", r,
-            true};
+    bool const deleted =
+        o_.pod_gone || o_.pod->metadata.being_deleted() || !job_there() || o_.job->metadata.being_deleted();
+    return {api::reasons::evicted,
+            std::string("The pod was stopped while the code ran") +
+                (deleted ? ": it or its Job was deleted." : "; nothing tells by whom."),
+            r, true};
+  }
+
+  /// Of a node that says no more: what is known of the code and what it wrote.
+  std::string fate_of_output() const {
+    if (!code_may_have_run()) return "The code was not seen to start.";
+    bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
+    return partly ? "What was read of the code's output until then is kept."
+                  : "What the code wrote is lost, and whether it came to its end is not known.";
   }
 
   conclusion lost_with_node() const {
-    bool const partly = o_.log.frames && o_.log.frames->frames() > 0;
-    std::string const what = !code_may_have_run() ? "The code had not started."
-                             : partly             ? "What was read of the code's output until then is kept."
-                                      : "What the code wrote is lost, and whether it came to its end is not known.";
     return {api::reasons::node_lost,
             "The node " + o_.pod->spec.nodeName + " is gone, and the pod with it (" + disruption_or_node_lost() +
-                "). " + what + " Create a new CodeExecution to run the code once more.",
+                "). " + fate_of_output() + " Create a new CodeExecution to run the code once more.",
             std::nullopt, code_may_have_run()};
   }
 

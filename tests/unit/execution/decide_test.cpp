@@ -757,6 +757,7 @@ TEST(End, TheJobsDeadlineIsATimeoutOnlyIfTheCodeHadStarted) {
   s.with_pod(ended_pod("", "Error", 137)).log("stdout F so far\n");
   s.seen.job = std::make_shared<kube::Job const>(job);
   EXPECT_EQ(reason_of(s.decide()), "TimedOut");
+  EXPECT_THAT(s.decide().status->message, HasSubstr("640 s after its Job was made")) << "it may have started late";
   s.seen.pod = std::make_shared<kube::Pod const>(waiting_pod("ImagePullBackOff", "no such image"));
   EXPECT_EQ(reason_of(s.decide()), "ImagePullFailed");
 }
@@ -823,6 +824,36 @@ TEST(End, ANodeThatNeverReportsIsLost) {
   auto const end = s.at(121s).decide();
   EXPECT_EQ(reason_of(end), "NodeLost");
   EXPECT_EQ(end.status->stdout_, "part\n");
+}
+
+TEST(End, APodThatHadNoNodeIsNotLostWithOne) {
+  auto pod = make_pod();
+  pod.metadata.deletionTimestamp = "2026-01-31T10:01:00Z";
+  scene s;
+  s.with_pod(pod);
+  auto const end = s.at(121s).decide();
+  EXPECT_EQ(reason_of(end), "Evicted");
+  EXPECT_THAT(end.status->message, HasSubstr("before the code started"));
+}
+
+TEST(End, OfANodeThatIsSilentNothingIsSaidThatNobodySaw) {
+  auto pod = waiting_pod("ContainerCreating");
+  pod.metadata.deletionTimestamp = "2026-01-31T10:01:00Z";
+  scene s;
+  s.with_pod(pod);
+  auto const end = s.at(121s).decide();
+  EXPECT_EQ(reason_of(end), "NodeLost");
+  EXPECT_THAT(end.status->message, HasSubstr("not seen to start"));
+}
+
+TEST(End, WhoStoppedThePodIsSaidOnlyWhereSomethingTells) {
+  auto pod = ended_pod(result_json(R"("end":"terminated","signal":15)"));
+  scene s;
+  s.with_pod(pod);
+  EXPECT_THAT(s.decide().status->message, HasSubstr("nothing tells by whom"));
+  pod.metadata.deletionTimestamp = "2026-01-31T10:00:01Z";
+  s.seen.pod = std::make_shared<kube::Pod const>(pod);
+  EXPECT_THAT(s.decide().status->message, HasSubstr("it or its Job was deleted"));
 }
 
 // --- afterwards

@@ -51,12 +51,12 @@ TEST(LostNode, IsTheReasonAlsoOnceThePodIsGone) {
   EXPECT_EQ(plan.status->reason, "NodeLost");
 }
 
-TEST(LostNode, SaysSoWhereTheCodeHadNotStarted) {
+TEST(LostNode, SaysSoWhereTheCodeWasNotSeenToStart) {
   scene s;
   auto const plan = s.with_pod(collected(waiting_pod("ContainerCreating"))).decide();
   ASSERT_TRUE(plan.status);
   EXPECT_EQ(plan.status->reason, "NodeLost");
-  EXPECT_NE(plan.status->message.find("had not started"), std::string::npos) << plan.status->message;
+  EXPECT_NE(plan.status->message.find("not seen to start"), std::string::npos) << plan.status->message;
   EXPECT_FALSE(plan.status->stdout_);
 }
 
