@@ -372,6 +372,7 @@ class decider {
       return;
     }
     if (o_.object.spec.suspend) {
+      if (!source_noted()) return;
       show(api::phases::pending, api::reasons::suspended, "Nothing is started while spec.suspend is true.", true);
       return;
     }
@@ -390,6 +391,10 @@ class decider {
       return;
     }
     if (!source_known()) return;
+    if (source_differs_from(status.codeSHA256)) {
+      finish(source_changed("while it waited for its turn"));
+      return;
+    }
     auto in = make_input(o_.object.spec, *o_.resolved, o_.known.source.code.get());
     if (!in) {
       finish({api::reasons::invalid_spec, in.error().message, std::nullopt, false});
@@ -400,6 +405,27 @@ class decider {
     if (network_to_be_checked()) act(ensure_network{runner_memory});
     act(create_job{make_job(o_.object, *o_.resolved, *in, {o_.known.runner_config_map, o_.known.token}, with_)});
     show(api::phases::pending, api::reasons::scheduling, "The Job is being made.");
+  }
+
+  /// Code that waits for its turn may be changed meanwhile: its hash is noted down with the state that says that it
+  /// waits. Where it is not there yet, there is nothing to note down.
+  bool source_noted() {
+    bool const wanted = o_.object.spec.codeFrom && o_.object.status.codeSHA256.empty() && !o_.known.source.noted;
+    if (wanted) act(read_code_source{true});
+    return !wanted;
+  }
+
+  bool source_differs_from(std::string_view accepted) const {
+    auto const& code = o_.known.source.code;
+    return code && !accepted.empty() && accepted != base::sha256_hex(*code);
+  }
+
+  conclusion source_changed(std::string_view when) const {
+    return {api::reasons::source_missing,
+            "The ConfigMap \"" + o_.object.spec.codeFrom->configMapKeyRef.name +
+                "\" was changed after this execution was accepted and before its code was copied, " +
+                std::string(when) + ". The code was not started; create a new CodeExecution to run it as it is now.",
+            std::nullopt, false};
   }
 
   /// Whether the code is at hand. Otherwise it is asked for, waited for, or given up.
@@ -467,6 +493,7 @@ class decider {
       look_again_at(*plan_.position_since + interval);
       return;
     }
+    if (!source_noted()) return;
     bool const moved = !stands || (plan_.shown_position != where.position && current.message != message);
     plan_.shown_position = where.position;
     plan_.position_since = now_;
@@ -542,15 +569,9 @@ class decider {
     auto const& annotations = o_.job->metadata.annotations;
     auto const promised = annotations.find(std::string(input_annotation));
     auto const accepted = annotations.find(std::string(code_annotation));
-    bool const source_changed = o_.known.source.code && accepted != annotations.end() &&
-                                accepted->second != base::sha256_hex(*o_.known.source.code);
-    if (source_changed) {
+    if (accepted != annotations.end() && source_differs_from(accepted->second)) {
       // The Job stands for the code that was accepted, which is nowhere any more.
-      give_up({api::reasons::source_missing,
-               "The ConfigMap \"" + o_.object.spec.codeFrom->configMapKeyRef.name +
-                   "\" was changed after this execution was accepted and before its code was copied: the operator was "
-                   "restarted in between. The code was not started; create a new CodeExecution to run it as it is now.",
-               std::nullopt, false});
+      give_up(source_changed("while the operator was restarted"));
       return false;
     }
     bool const kept = in && (promised == annotations.end() || promised->second == in->sha256);

@@ -73,6 +73,7 @@ void fill_in(CodeExecutionStatus& status, observed const& seen) {
   status.observedGeneration = seen.object.metadata.generation;
   auto timeline = status.timeline.value_or(api::Timeline{});
   if (timeline.accepted.empty()) timeline.accepted = base::format_micro_time(seen.known.accepted);
+  if (status.codeSHA256.empty()) status.codeSHA256 = seen.known.source.sha256;
   if (seen.job) {
     status.jobName = seen.job->metadata.name;
     auto const hash = seen.job->metadata.annotations.find(std::string(code_annotation));

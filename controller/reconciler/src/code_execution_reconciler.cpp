@@ -8,6 +8,7 @@
 #include "codeexec/api/names.hpp"
 #include "codeexec/api/trace_context.hpp"
 #include "codeexec/async/deadline.hpp"
+#include "codeexec/base/encoding.hpp"
 #include "codeexec/base/log.hpp"
 #include "codeexec/execution/build.hpp"
 #include "codeexec/execution/occurrences.hpp"
@@ -421,8 +422,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
     auto doing = look_after(r, network_.ensure(r->key.ns, a->max_age), &execution::memory::network_checked);
     co_return co_await std::move(doing);
   }
-  if (std::holds_alternative<execution::read_code_source>(what)) {
-    auto doing = read_code_source(r);
+  if (auto const* const a = std::get_if<execution::read_code_source>(&what)) {
+    auto doing = read_code_source(r, a->only_hash);
     co_return co_await std::move(doing);
   }
   if (auto* const a = std::get_if<execution::create_job>(&what)) {
@@ -567,7 +568,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_afte
   co_return std::nullopt;
 }
 
-kube::task<code_execution_reconciler::step> code_execution_reconciler::read_code_source(record_ptr r) {
+kube::task<code_execution_reconciler::step> code_execution_reconciler::read_code_source(record_ptr r, bool only_hash) {
   auto const from = r->stored->spec.codeFrom->configMapKeyRef;
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_get(kube::config_maps, r->key.ns, from.name);
@@ -576,6 +577,12 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::read_code
   auto& source = r->known.source;
   bool const said_no = !answer && answer.error().kind() == kube::error_kind::api && !answer.error().is_retryable();
   if (!answer && !said_no) co_return outcome::retry(answer.error());
+  if (only_hash) {
+    auto const code = answer ? execution::read_source(from, kube::parse_answer(*answer)) : base::error("not there");
+    if (code) source.sha256 = base::sha256_hex(*code);
+    source.noted = true;
+    co_return std::nullopt;
+  }
   source.asked = clock_.wall_now();
   if (answer) {
     auto code = execution::read_source(from, kube::parse_answer(*answer));

@@ -78,6 +78,8 @@ TEST(Violation, AfterARestartAJobThatWasMadeBeforeIsLookedForFirst) {
   scene s;
   s.accepted();
   s.seen.known.claimed.reset();
+  s.seen.known.pod_ruled_out = true;
+  s.seen.known.traces = job_traces{false, false, start_of_time, s.now};
   s.seen.resolved->violations = {{"spec.network", "\"Allow\" is not allowed"}};
   EXPECT_NE(find_action<find_job>(s.decide()), nullptr);
   EXPECT_FALSE(s.decide().status);

@@ -178,10 +178,38 @@ TEST(Source, PatienceIsNotLongerThanTheStartupTimeout) {
   EXPECT_EQ(p.status->reason, "SourceMissing");
 }
 
-TEST(Source, SuspendedIsNotReadYet) {
+TEST(Source, OfASuspendedOneTheHashIsNotedDown) {
   auto e = by_reference();
   e.spec.suspend = true;
-  EXPECT_EQ(find_action<read_code_source>(scene(e).decide()), nullptr);
+  scene s(e);
+  auto const* const reads = find_action<read_code_source>(s.decide());
+  ASSERT_NE(reads, nullptr);
+  EXPECT_TRUE(reads->only_hash);
+  s.seen.known.source.noted = true;
+  s.seen.known.source.sha256 = base::sha256_hex("one");
+  auto const shown = s.decide();
+  ASSERT_TRUE(shown.status);
+  EXPECT_EQ(shown.status->reason, "Suspended");
+  EXPECT_EQ(shown.status->codeSHA256, base::sha256_hex("one"));
+}
+
+TEST(Source, AnotherThanTheOneThatWaitedIsNotRun) {
+  scene s(by_reference());
+  s.seen.object.status.codeSHA256 = base::sha256_hex("one");
+  source_found(s, "one");
+  EXPECT_NE(find_action<create_job>(s.decide()), nullptr);
+  source_found(s, "two");
+  auto const p = s.decide();
+  EXPECT_EQ(find_action<create_job>(p), nullptr);
+  ASSERT_TRUE(p.status);
+  EXPECT_EQ(p.status->reason, "SourceMissing");
+}
+
+TEST(Source, AQueuedOneIsNotedDownOnceTheWaitIsShown) {
+  scene s(by_reference());
+  s.seen.queue.admitted = false;
+  EXPECT_EQ(find_action<read_code_source>(s.decide()), nullptr);
+  EXPECT_NE(find_action<read_code_source>(s.decide_after(1s)), nullptr);
 }
 
 TEST(Source, TooMuchOfItIsInvalid) {

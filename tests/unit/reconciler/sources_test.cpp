@@ -194,6 +194,48 @@ TEST(CodeFrom, ASourceThatChangedDuringACrashIsNotRunInPlaceOfTheAcceptedOne) {
   EXPECT_EQ(input_of(cluster), nullptr);
 }
 
+TEST(CodeFrom, WhatChangesWhileTheExecutionIsSuspendedIsNotRun) {
+  for (bool const changes : {false, true}) {
+    mini_cluster cluster;
+    put_script(cluster, "print('one')");
+    cluster.apply("hello", from_scripts({{"suspend", true}}));
+    {
+      operator_process op(cluster);
+      op.settle();
+    }
+    EXPECT_EQ(cluster.status()["reason"], "Suspended");
+    EXPECT_EQ(cluster.status()["codeSHA256"], base::sha256_hex("print('one')"));
+    auto& source = cluster.objects.at("configmaps/agents/scripts");
+    if (changes) source["data"]["job.py"] = "print('two')";
+    cluster.execution()["spec"]["suspend"] = false;
+    cluster.touch(cluster.execution());
+    operator_process op(cluster);
+    op.settle();
+    cluster.run_nodes();
+    EXPECT_EQ(cluster.pods_started, changes ? 0 : 1);
+    EXPECT_EQ(cluster.jobs_ever, changes ? 0 : 1);
+    if (changes) {
+      EXPECT_EQ(cluster.status()["reason"], "SourceMissing");
+      EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr("\"scripts\" was changed"));
+    }
+  }
+}
+
+TEST(CodeFrom, ASuspendedExecutionDoesNotNeedItsSourceYet) {
+  mini_cluster cluster;
+  cluster.apply("hello", from_scripts({{"suspend", true}}));
+  operator_process op(cluster);
+  op.settle();
+  EXPECT_EQ(cluster.status()["reason"], "Suspended");
+  EXPECT_THAT(cluster.calls, ElementsAre("GET configmaps", "PATCH codeexecutions/status"));
+  cluster.clock.advance(1h);
+  put_script(cluster, "print('hi')");
+  cluster.execution()["spec"]["suspend"] = false;
+  cluster.touch(cluster.execution());
+  op.settle();
+  EXPECT_EQ(cluster.jobs_ever, 1);
+}
+
 TEST(CodeFrom, TheHashSurvivesARestartAndTheSourcesEnd) {
   mini_cluster cluster;
   put_script(cluster, "print('one')");

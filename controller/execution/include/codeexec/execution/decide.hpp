@@ -143,7 +143,9 @@ struct ensure_network {
   std::chrono::seconds max_age;
 };
 /// Ask the server for the ConfigMap that spec.codeFrom names.
-struct read_code_source {};
+struct read_code_source {
+  bool only_hash = false;
+};
 struct create_job {
   nlohmann::json object;
 };

@@ -1,4 +1,5 @@
-// The code that spec.codeFrom names: read once, when the execution is about to start. Pure.
+// The code that spec.codeFrom names: read when the execution is about to start, and hashed before where it has to wait.
+// Pure.
 #pragma once
 
 #include <memory>
@@ -19,6 +20,10 @@ struct source_state {
   std::string problem;                           ///< why it is not there, in a sentence; empty where nobody has asked
   std::optional<base::wall_time> asked;          ///< when the last answer came
   std::optional<base::wall_time> missing_since;  ///< the first of the answers without it
+  /// It was asked for to note down its hash, which is empty where it was not there. The code itself is not kept: many
+  /// may wait.
+  bool noted = false;
+  std::string sha256;
 };
 
 /// The bytes under the key: a text of `data` as it is, a value of `binaryData` decoded. The error is the sentence that

@@ -133,7 +133,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> add_finalizer(record_ptr r);
   /// What the namespace must have before code runs there: waits for `ensuring` and keeps when it was last known good.
   kube::task<step> look_after(record_ptr r, kube::task<kube::result<void>> ensuring, checked_at when);
-  kube::task<step> read_code_source(record_ptr r);
+  kube::task<step> read_code_source(record_ptr r, bool only_hash);
   kube::task<step> create_job(record_ptr r, std::shared_ptr<nlohmann::json const> object);
   kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
   kube::task<step> find_job(record_ptr r);
