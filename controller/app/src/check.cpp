@@ -12,6 +12,7 @@
 #include "codeexec/base/file.hpp"
 #include "codeexec/execution/build.hpp"
 #include "codeexec/execution/network_policy.hpp"
+#include "codeexec/execution/policy.hpp"
 #include "codeexec/execution/source.hpp"
 #include "codeexec/kube_core/names.hpp"
 #include "codeexec/runner/program.hpp"
@@ -39,6 +40,7 @@ constexpr char const* check_description =
 constexpr char const* check_footer =
     R"(FILE is YAML or JSON, of several documents too; "-" is standard input. A ConfigMap in it serves spec.codeFrom; other
 kinds are passed over. Names that depend on the UID, the UID and the token are placeholders; the runner is shown by name and hash.
+What the configuration allows that its author may not have thought of is a warning on stderr.
 
   codeexec-controller check hello.yaml
   codeexec-controller check --config operator.yaml -o json - <hello.yaml
@@ -313,6 +315,8 @@ int run_check(int argc, char const* const* argv) {
   if (!with.ns.empty() && !kube::is_dns_label(with.ns)) return misused("--namespace: '" + with.ns + "' is no name");
   auto const config = read_config(with.config_file);
   if (!config) return misused(config.error().message);
+  for (auto const& risk : execution::describe_risks(*config))
+    std::cerr << "warning: " << risk << '\n';
   std::string text;
   if (with.file == "-") {
     text.assign(std::istreambuf_iterator<char>(std::cin), {});

@@ -24,6 +24,7 @@
 #include "codeexec/base/log.hpp"
 #include "codeexec/base/time.hpp"
 #include "codeexec/execution/occurrences.hpp"
+#include "codeexec/execution/policy.hpp"
 #include "codeexec/kube_client/credentials.hpp"
 #include "codeexec/kube_client/rest_client.hpp"
 #include "codeexec/reconciler/cached_objects.hpp"
@@ -413,6 +414,8 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   base::log::info("starting", {kv("version", CODEEXEC_VERSION), kv("commit", commit()), kv("server", cluster.server),
                                kv("from", cluster.origin), kv("namespaces", namespaces.empty() ? "all" : namespaces),
                                kv("runtimes", config.runtimes.size()), kv("require_sandbox", config.require_sandbox)});
+  for (auto const& risk : execution::describe_risks(config))
+    base::log::warn("risk in the configuration", {kv("risk", risk)});
   telemetry::monitoring_server monitoring(io.get_executor(), all.health(), base::system_clock(),
                                           [&all] { return all.count(); });
   if (!listen(monitoring, with)) return exit_codes::misused;

@@ -174,6 +174,23 @@ violations_found check_policy(api::CodeExecutionSpec const& spec, resolved_spec 
   return out;
 }
 
+std::vector<std::string> describe_risks(config const& with) {
+  std::vector<std::string> risks;
+  auto const look_at = [&](std::string const& where, namespace_settings const& of) {
+    auto const& images = of.policy.allowed_images;
+    bool const any_image = std::find(images.begin(), images.end(), "**") != images.end();
+    if (!any_image || of.pod.image_pull_secrets.empty()) return;
+    risks.push_back(where +
+                    "pod.imagePullSecrets together with \"**\" in policy.allowedImages: whoever may create a "
+                    "CodeExecution can run, and so read, every image that these credentials pull; allow the registries "
+                    "that are meant");
+  };
+  look_at("", with);
+  for (std::size_t i = 0; i < with.namespace_overrides.size(); ++i)
+    look_at("namespaceOverrides[" + std::to_string(i) + "]: ", with.namespace_overrides[i].settings);
+  return risks;
+}
+
 std::string describe_policy_violations(violations_found const& violations, std::string_view ns) {
   return "The operator's policy for namespace \"" + std::string(ns) +
          "\" does not allow this: " + api::describe(violations, violations.size()) + ".";

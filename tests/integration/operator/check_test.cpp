@@ -125,6 +125,13 @@ TEST(Check, SaysInShortWhatItIsAndThenTheObjectsAsYaml) {
                     Not(HasSubstr("NetworkPolicy"))));
 }
 
+TEST(Check, WarnsOfWhatAConfigurationsAuthorMayNotHaveThoughtOf) {
+  file const config("pod: {imagePullSecrets: [registry]}\n");
+  check_run const run({"--config", config.path, "-"}, manifest("{code: x}"));
+  EXPECT_EQ(run.code, 0);
+  EXPECT_THAT(run.err, HasSubstr("warning: pod.imagePullSecrets together with \"**\""));
+}
+
 TEST(Check, NamesEveryFieldThatIsUnknownWrongOrOutOfBounds) {
   check_run const run({"-"}, manifest("{code: 5, timeoutSecs: 3, startupTimeoutSeconds: 0, args: [1], "
                                       "resources: {limits: {cpu: 1, gpu: 1}}}"));

@@ -289,5 +289,20 @@ TEST(Namespaces, AreServedByNameOrPatternLessTheExcluded) {
   EXPECT_TRUE(config().serves("anything"));
 }
 
+TEST(Risks, PullSecretsForWhateverImageIsNamedAreOne) {
+  config with;
+  EXPECT_TRUE(describe_risks(with).empty()) << "no credentials of ours";
+  with.pod.image_pull_secrets = {"registry"};
+  ASSERT_EQ(describe_risks(with).size(), 1U);
+  EXPECT_THAT(describe_risks(with).front(), ::testing::StartsWith("pod.imagePullSecrets"));
+  namespace_override strict{{"strict"}, with};
+  strict.settings.policy.allowed_images = {"registry.example.com/**"};
+  with.namespace_overrides = {strict, {{"loose"}, with}};
+  ASSERT_EQ(describe_risks(with).size(), 2U);
+  EXPECT_THAT(describe_risks(with).back(), ::testing::StartsWith("namespaceOverrides[1]: "));
+  with.policy.allowed_images = {"registry.example.com/**"};
+  EXPECT_EQ(describe_risks(with).size(), 1U);
+}
+
 }  // namespace
 }  // namespace codeexec::execution

@@ -66,6 +66,10 @@ bool has_digest(std::string_view image);
 std::vector<api::violation> check_policy(api::CodeExecutionSpec const& spec, resolved_spec const& resolved,
                                          execution_policy const& policy, config const& with);
 
+/// What a configuration allows that its author may not have thought of, a sentence each: for whoever starts or checks
+/// it.
+std::vector<std::string> describe_risks(config const& with);
+
 /// All of them in one sentence: the message of PolicyViolation.
 std::string describe_policy_violations(std::vector<api::violation> const& violations, std::string_view ns);
 
