@@ -738,7 +738,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_in
 kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_unfinished(record_ptr r) {
   auto refreshing = refresh(r);
   auto const end = co_await std::move(refreshing);
-  bool const read = r->answered.has_value();
+  // An answer that stands from before is not the newest state.
+  bool const read = end && end->what() == outcome::kind::requeue && r->answered;
   if (!read) co_return end;
   r->known.confirmed = true;
   co_return std::nullopt;

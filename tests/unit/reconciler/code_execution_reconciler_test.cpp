@@ -474,6 +474,28 @@ TEST(Reconciler, AnOperatorWithAnOldViewDoesNotRunAFinishedExecutionAgain) {
   EXPECT_FALSE(cluster.has("jobs"));
 }
 
+TEST(Reconciler, AReadThatFailedDoesNotConfirmThatNobodyElseRanIt) {
+  mini_cluster cluster;
+  cluster.apply("hello", code());
+  operator_process late(cluster);
+  late.watch();  // what it sees stays as it is now
+  int reads = 0;
+  cluster.fault_at = [&](std::size_t, kube::request const& r) {
+    if (r.resource_name == "jobs" && r.method == kube::verb::post) {
+      // Its request takes so long that another operator brings the execution to its end.
+      cluster.clock.advance(2s);
+      cluster.execution()["status"] = {{"phase", "Succeeded"}, {"reason", "Completed"}, {"stdout", "theirs\n"}};
+      cluster.touch(cluster.execution());
+    }
+    bool const confirms = r.resource_name == "codeexecutions" && r.method == kube::verb::get;
+    return confirms && ++reads == 1 ? mini_cluster::fault::refused : mini_cluster::fault::none;
+  };
+  late.settle("hello", false);
+  cluster.run_nodes();
+  EXPECT_GT(reads, 1);
+  EXPECT_EQ(cluster.pods_started, 0);
+}
+
 TEST(Reconciler, APodsLastWordCountsThoughItIsGoneBeforeAnyPass) {
   mini_cluster cluster;
   cluster.log_available = false;
