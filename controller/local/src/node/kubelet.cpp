@@ -330,7 +330,11 @@ bool kubelet::prepare_volumes(pod_entry& pod) {
     write_status(pod);
   }
   pod.waits_for_config = true;
-  event(pod, event_kind::warning, "FailedMount", *problem);
+  // A cluster's scheduler and kubelet take longer to come to a pod than its creator does to make what it mounts.
+  auto const now = store_.clock().wall_now();
+  if (now - pod.facts.start_time.value_or(now) >= first_mount_backoff) {
+    event(pod, event_kind::warning, "FailedMount", *problem);
+  }
   auto const self = pods_.find(pod.pod.uid());
   if (self != pods_.end()) {
     retry(self->second, pod.mount_backoff);
