@@ -31,7 +31,8 @@ TEST(StreamProgress, KnowsByTheLengthThatBytesWereReplaced) {
   EXPECT_TRUE(repaired("a\xFF"));
   EXPECT_FALSE(repaired("aé"));
   EXPECT_FALSE(repaired("a\xEF\xBF\xBD")) << "the code wrote it";
-  auto cut = whole("a\n[gap]\n\xEF\xBF\xBD", 12);
+  std::string const shown = "a\n[gap]\n\xEF\xBF\xBD";
+  auto cut = whole(shown, 12);
   cut.truncated = true;
   EXPECT_FALSE(cut.is_repaired()) << "nobody says what is missing";
   cut.omitted = api::OmittedOutput{8, 2, 6};

@@ -182,7 +182,8 @@ TEST(Source, OfASuspendedOneTheHashIsNotedDown) {
   auto e = by_reference();
   e.spec.suspend = true;
   scene s(e);
-  auto const* const reads = find_action<read_code_source>(s.decide());
+  auto const asked = s.decide();
+  auto const* const reads = find_action<read_code_source>(asked);
   ASSERT_NE(reads, nullptr);
   EXPECT_TRUE(reads->only_hash);
   s.seen.known.source.noted = true;
