@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
@@ -152,6 +153,7 @@ struct tally {
   std::vector<std::string> lost;
   std::vector<std::string> twice;
   std::vector<std::string> left;
+  std::string logs;  ///< the file with what the operators said of those
 };
 
 class chaos {
@@ -213,6 +215,7 @@ class chaos {
         tally_.twice.push_back(name_of(number) + ": " + std::to_string(runs_.runs_of(name_of(number))) + " runs");
     }
     operator_->end(SIGTERM);
+    tally_.logs = keep_logs();
     return tally_;
   }
 
@@ -234,8 +237,39 @@ class chaos {
   milliseconds kill_delay() { return milliseconds(any(options_.kill_every / 2, options_.kill_every * 3 / 2)); }
 
   void start_operator() {
-    operator_ = here_.start_operator("operator",
-                                     {"--config", (here_.folder() / "operator.yaml").string(), "--log-level", "warn"});
+    auto const name = "operator-" + std::to_string(tally_.kills);
+    operator_logs_.push_back(here_.folder() / (name + ".log"));
+    operator_ = here_.start_operator(name, {"--config", (here_.folder() / "operator.yaml").string()});
+  }
+
+  /// What the operators said of the executions that something is wrong with, life by life; empty where nothing is.
+  std::string keep_logs() const {
+    std::set<std::string> wanted;
+    for (auto const* list : {&tally_.lost, &tally_.twice, &tally_.left}) {
+      for (auto const& line : *list)
+        wanted.insert(line.substr(0, line.find(": ")));
+    }
+    if (wanted.empty()) return {};
+    auto const kept = (fs::temp_directory_path() / ("codeexec-chaos-" + std::to_string(::getpid()) + ".log")).string();
+    std::ofstream out(kept);
+    for (auto const& log : operator_logs_) {
+      std::ifstream in(log);
+      out << "== " << log.stem().string() << "\n";
+      for (std::string line; std::getline(in, line);) {
+        if (speaks_of_any(line, wanted)) out << line << "\n";
+      }
+    }
+    return kept;
+  }
+
+  /// Names are "x-12": the number must end where the name does.
+  static bool speaks_of_any(std::string const& line, std::set<std::string> const& names) {
+    return std::any_of(names.begin(), names.end(), [&](std::string const& name) {
+      auto const at = line.find(name);
+      if (at == std::string::npos) return false;
+      auto const next = at + name.size();
+      return next == line.size() || std::isdigit(static_cast<unsigned char>(line[next])) == 0;
+    });
   }
 
   bool wants_more(steady_clock::time_point begun) const {
@@ -424,6 +458,7 @@ class chaos {
   machine here_;
   std::vector<std::unique_ptr<workspace>> spaces_;
   std::unique_ptr<program> operator_;
+  std::vector<fs::path> operator_logs_;
   std::map<std::string, execution> in_flight_;
   std::map<std::string, std::string> last_seen_;
   std::optional<steady_clock::time_point> last_made_;
@@ -459,6 +494,7 @@ int report(chaos const& what, options const& how, tally const& counted) {
        "  (" + std::to_string(counted.fault_kinds.size()) + " kinds of fault at a kind of call)");
   line("requests", counted.requests, "  of the operators");
   line("seed", how.seed);
+  if (!counted.logs.empty()) std::cout << "what the operators said of these: " << counted.logs << "\n";
   return counted.lost.empty() && counted.twice.empty() && counted.left.empty() ? 0 : 1;
 }
 

@@ -606,7 +606,31 @@ class decider {
       look_again_at(o_.known.pod_ended.value_or(now_) + pod_grace_period(with_) + stop_patience);
       return;
     }
+    if (start_may_be_unseen()) {
+      bool const asked = o_.known.pod_asked && !elapsed(*o_.known.pod_asked, pod_patience);
+      if (!asked) {
+        act(find_pod{});
+        return;
+      }
+      auto const made_by = job_made() + pod_patience;
+      if (!o_.pod && now_ < made_by) {
+        look_again_at(made_by);
+        return;
+      }
+    }
     stop_pod();
+  }
+
+  /// No watch has shown a pod that has a node, which is not to say that none runs: with its Job deleted, what it wrote
+  /// would be lost.
+  bool start_may_be_unseen() const {
+    if (!job_there() || o_.job->metadata.being_deleted() || o_.known.job_deleted) return false;
+    return !o_.pod_gone && (!o_.pod || (o_.pod->spec.nodeName.empty() && !o_.pod->metadata.being_deleted()));
+  }
+
+  base::wall_time job_made() const {
+    return o_.known.job_created.value_or(
+        base::parse_time(o_.job ? o_.job->metadata.creationTimestamp : "").value_or(now_));
   }
 
   /// There is a node to do it, and nobody has the Pod deleted already. Whether the code runs makes no difference: it
@@ -630,8 +654,7 @@ class decider {
 
     if (!o_.pod || o_.pod_gone) {
       message = "Waiting for the Job controller to make the pod.";
-      auto const created = o_.known.job_created.value_or(
-          base::parse_time(o_.job ? o_.job->metadata.creationTimestamp : "").value_or(now_));
+      auto const created = job_made();
       bool const asked_not_long_ago = o_.known.events_read && !elapsed(*o_.known.events_read, event_interval);
       if (!elapsed(created, pod_patience)) {
         look_again_at(created + pod_patience);

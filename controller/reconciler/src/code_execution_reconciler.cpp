@@ -55,6 +55,10 @@ std::vector<std::string> execution_uid_label(api::ObjectMeta const& metadata) {
   return {found->second};
 }
 
+std::string version_of(std::shared_ptr<kube::Pod const> const& pod) {
+  return pod ? pod->metadata.resourceVersion : std::string();
+}
+
 /// Counts a task out, however it ends.
 struct leave {
   std::size_t& count;
@@ -129,8 +133,11 @@ struct code_execution_reconciler::record {
   std::shared_ptr<kube::Pod const> pod;
   bool pod_gone = false;
   // The server's answer to a question of ours, until the watch has caught up with it.
+  /// What the server answered when it was asked, and what the watch had shown by then: its version, empty for nothing.
+  /// It holds until the watch shows another.
   std::shared_ptr<kube::Pod const> found_pod;
   base::steady_time found_pod_at{};
+  std::string found_pod_instead_of;
 
   execution::memory known;
   execution::log_state log;
@@ -229,6 +236,16 @@ void code_execution_reconciler::remember_last_state(runtime::change<kube::Pod> c
   }
 }
 
+std::shared_ptr<kube::Pod const> code_execution_reconciler::watched_pod(record const& r) const {
+  std::shared_ptr<kube::Pod const> newest;
+  for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {
+    if (is_pod_of(r, *pod) && (!newest || newest->metadata.creationTimestamp < pod->metadata.creationTimestamp)) {
+      newest = pod;
+    }
+  }
+  return newest;
+}
+
 bool code_execution_reconciler::observe(record& r) {
   auto const now = clock_.wall_now();
   r.stored = stores_.executions.get(r.key);
@@ -266,21 +283,16 @@ bool code_execution_reconciler::observe(record& r) {
   bool const was_started = r.job || !r.status().jobName.empty();
   if (!*r.resolved && was_started) r.resolved = execution::resolve_started(r.stored->spec, config_, r.key.ns);
 
-  std::shared_ptr<kube::Pod const> newest;
-  for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {
-    if (is_pod_of(r, *pod) && (!newest || newest->metadata.creationTimestamp < pod->metadata.creationTimestamp)) {
-      newest = pod;
-    }
-  }
-  if (newest) {
+  auto newest = watched_pod(r);
+  if (version_of(newest) != r.found_pod_instead_of) {
     r.found_pod.reset();
-  } else if (r.found_pod && clock_.steady_now() - r.found_pod_at > watch_lag) {
+  } else if (r.found_pod && !newest && clock_.steady_now() - r.found_pod_at > watch_lag) {
     // The watch has shown neither it nor its end: ask again.
     r.found_pod.reset();
     r.pod.reset();
     r.known.pod_ruled_out = false;
   }
-  if (!newest) newest = r.found_pod;
+  if (r.found_pod) newest = r.found_pod;
   if (newest) {
     r.pod = newest;
     r.pod_gone = false;
@@ -749,18 +761,21 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(
   kube::list_options options;
   options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
   auto const by = base::deadline::after(request_timeout);
+  auto const before = version_of(watched_pod(*r));
   auto request = kube::make_list(kube::pods, r->key.ns, options);
   auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) co_return outcome::retry(answer.error());
   auto const page = kube::decode_list(*answer);
   if (!page) co_return outcome::retry(page.error());
+  r->known.pod_asked = clock_.wall_now();
   for (auto const& item : page->items) {
     auto decoded = kube::decode_pod(item);
     auto* const pod = std::get_if<kube::Pod>(&decoded);
     if (pod == nullptr || !is_pod_of(*r, *pod)) continue;
     r->found_pod = std::make_shared<kube::Pod const>(std::move(*pod));
     r->found_pod_at = clock_.steady_now();
+    r->found_pod_instead_of = before;
     co_return std::nullopt;
   }
   r->known.pod_ruled_out = true;

@@ -497,11 +497,32 @@ TEST(GivenUp, CancelDeletesThePodThatNoNodeHas) {
   s.seen.known.input_ready = true;
   s.seen.object.spec.cancel = true;
   auto p = s.decide();
+  EXPECT_NE(find_action<find_pod>(p), nullptr) << "a node may have it, and no watch has shown that";
+  EXPECT_EQ(find_action<delete_job>(p), nullptr);
+  s.seen.known.pod_asked = s.now;
+  p = s.decide();
   EXPECT_NE(find_action<delete_job>(p), nullptr);
   EXPECT_FALSE(p.status);
   s.seen.job_gone = s.seen.pod_gone = true;
   p = s.decide();
   EXPECT_EQ(reason_of(p), "Cancelled");
+}
+
+TEST(GivenUp, CancelDeletesAJobWithoutAPodOnceTheJobControllerHadItsTime) {
+  scene s;
+  s.with_job();
+  s.seen.known.input_ready = true;
+  s.seen.known.job_created = s.now;
+  s.seen.object.spec.cancel = true;
+  EXPECT_NE(find_action<find_pod>(s.decide()), nullptr);
+  s.seen.known.pod_asked = s.now;
+  auto const waits = s.decide();
+  EXPECT_TRUE(waits.actions.empty()) << "a pod that is made now may start before the Job's deletion arrives";
+  EXPECT_EQ(waits.requeue_after, 1s);
+  s.now += 1s;
+  EXPECT_NE(find_action<find_pod>(s.decide()), nullptr) << "what was said then is too old";
+  s.seen.known.pod_asked = s.now;
+  EXPECT_NE(find_action<delete_job>(s.decide()), nullptr);
 }
 
 TEST(Running, CancelStopsTheCodeAndWaitsForWhatItWrote) {

@@ -692,6 +692,52 @@ TEST(Reconciler, CancelStopsARunningCodeAndKeepsItsOutput) {
   EXPECT_FALSE(cluster.has("jobs"));
 }
 
+TEST(Reconciler, ACancelKeepsTheOutputOfAPodThatNoWatchHasShown) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  op.pods_lag = true;
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  op.settle();
+  EXPECT_EQ((*cluster.first("pods"))["spec"]["activeDeadlineSeconds"], 1);
+  EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
+}
+
+TEST(Reconciler, ACancelKeepsTheOutputOfAPodThatTheWatchShowsWithoutItsNode) {
+  mini_cluster cluster;
+  operator_process op(cluster);
+  cluster.apply("hello", code());
+  op.settle();
+  cluster.run_nodes();
+  auto& pod = *cluster.first("pods");
+  auto const started = pod;
+  pod["spec"].erase("nodeName");
+  pod["status"] = {{"phase", "Pending"}};
+  cluster.touch(pod);
+  op.settle();
+  op.pods_lag = true;
+  pod = started;
+  cluster.touch(pod);
+  cluster.execution()["spec"]["cancel"] = true;
+  cluster.touch(cluster.execution());
+  op.settle();
+  EXPECT_EQ(pod["spec"]["activeDeadlineSeconds"], 1);
+  EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
+
+  // What the watch shows then is what counts again.
+  op.pods_lag = false;
+  cluster.log = "stdout F so far\n";
+  cluster.end_containers(
+      [](auto const& token) { return mini_cluster::result(token, R"("end":"terminated","signal":15)"); });
+  op.settle();
+  EXPECT_EQ(cluster.status()["reason"], "Cancelled");
+  EXPECT_EQ(cluster.status()["stdout"], "hi\n");
+  EXPECT_FALSE(cluster.has("jobs"));
+}
+
 TEST(Reconciler, ACancelWithoutTheRightToEndThePodDeletesTheJob) {
   mini_cluster cluster;
   cluster.fault_at = [](std::size_t, kube::request const& r) {

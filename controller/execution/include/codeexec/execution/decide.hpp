@@ -91,6 +91,7 @@ struct memory {
   source_state source;                             ///< where spec.codeFrom names the code
   bool job_ruled_out = false;                      ///< the server was asked and has no Job of the name
   bool pod_ruled_out = false;                      ///< the server was asked and has no Pod of the Job
+  std::optional<base::wall_time> pod_asked;        ///< when the server last said which Pod there is, or that none is
   std::optional<base::wall_time> job_created;
   bool input_ready = false;                      ///< the input ConfigMap was made, or found to be ours
   std::optional<base::wall_time> job_deleted;    ///< when this process asked for it
@@ -157,7 +158,7 @@ struct create_input {
 struct find_job {};
 /// Read the CodeExecution itself, past every cache: has another operator brought it to its end meanwhile?
 struct confirm_unfinished {};
-/// Ask the server for the Job's Pod: the Job has ended, and the watch has shown none.
+/// Ask the server for the Job's Pod: the Job has ended, or is to be stopped, and the watch may be behind.
 struct find_pod {};
 /// Ask the server for what is left of a Job that may have been: since when, its Events, its input.
 struct look_for_traces {};

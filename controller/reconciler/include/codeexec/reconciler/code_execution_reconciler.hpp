@@ -124,6 +124,8 @@ class code_execution_reconciler final : public runtime::reconciler {
 
   static bool is_pod_of(record const& r, kube::Pod const& pod);
   void remember_last_state(runtime::change<kube::Pod> const& c);
+  /// The newest Pod that the watch has shown of it.
+  std::shared_ptr<kube::Pod const> watched_pod(record const& r) const;
   /// Brings the record up to date with the stores; false where the object is gone.
   bool observe(record& r);
   execution::observed snapshot(record const& r) const;
