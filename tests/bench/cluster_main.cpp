@@ -6,7 +6,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fstream>
 #include <iostream>
@@ -44,6 +46,7 @@ struct arguments {
   bool tls = false;
   bool paged_lists = false;
   std::size_t probes = 0;
+  double probe_rate = 0;
   std::string method = "get";
 };
 
@@ -136,9 +139,16 @@ int run_cluster(arguments const& with) {
   return 0;
 }
 
-asio::awaitable<void> probe(kube::client& client, std::size_t count, bool writes) {
+asio::awaitable<void> probe(kube::client& client, std::size_t count, bool writes, double rate) {
   std::vector<double> millis;
+  asio::steady_timer turn(co_await asio::this_coro::executor);
+  auto next = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < count + count / 10; ++i) {
+    if (rate > 0) {
+      next += std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(1 / rate));
+      turn.expires_at(next);
+      co_await turn.async_wait(asio::use_awaitable);
+    }
     auto request = writes ? kube::make_patch(kube::config_maps, "default", "probe", kube::patch_type::merge,
                                              R"({"data":{"key":"value"}})", "bench")
                           : kube::make_get(kube::config_maps, "default", "probe");
@@ -174,7 +184,7 @@ int run_probe(arguments const& with) {
     return 1;
   }
   async::task_group main(io.get_executor());
-  main.spawn("probe", probe(**client, with.probes, with.method == "patch"));
+  main.spawn("probe", probe(**client, with.probes, with.method == "patch", with.probe_rate));
   io.run();
   return 0;
 }
@@ -189,6 +199,7 @@ int main(int argc, char** argv) {
   app.add_flag("--tls", with.tls, "Serve https");
   app.add_flag("--paged-lists", with.paged_lists, "Refuse streaming lists, as servers before Kubernetes 1.32 do");
   app.add_option("--probe", with.probes, "Time so many requests to the server of the kubeconfig, one after another");
+  app.add_option("--probe-rate", with.probe_rate, "So many a second; 0: each as soon as the one before is answered");
   app.add_option("--method", with.method, "Of the probe: get or patch")->check(CLI::IsMember({"get", "patch"}));
   CLI11_PARSE(app, argc, argv);
   codeexec::base::log::configure(codeexec::base::log::level::warn, codeexec::base::log::format::text);

@@ -349,7 +349,9 @@ class chaos {
     std::string wrong;
     if (one.wanted == execution::fate::cancelled) {
       ++tally_.cancelled;
-      if (reason != "Cancelled") wrong = reason + ": " + status.value("message", "");
+      auto const message = status.value("message", "");
+      bool const admits_loss = message.find("is lost") != std::string::npos;
+      if (reason != "Cancelled" || (admits_loss && runs_of(one) > 0)) wrong = reason + ": " + message;
     } else {
       ++tally_.finished;
       auto const expected = one.exit_code() == 0 ? "Completed" : "NonZeroExit";
@@ -360,12 +362,16 @@ class chaos {
       } else if (status.value("stdout", "") != one.output()) {
         wrong = "stdout of " + std::to_string(status.value("stdout", "").size()) + " bytes instead of " +
                 std::to_string(one.output().size());
-      } else if (runs_.runs_of(one.name) == 0) {
-        runs_.take();
-        if (runs_.runs_of(one.name) == 0) wrong = "a result without a run";
+      } else if (runs_of(one) == 0) {
+        wrong = "a result without a run";
       }
     }
     if (!wrong.empty()) tally_.lost.push_back(one.name + ": " + wrong);
+  }
+
+  int runs_of(execution const& one) {
+    runs_.take();
+    return runs_.runs_of(one.name);
   }
 
   // --- faults ------------------------------------------------------------------------------------------------------

@@ -135,18 +135,12 @@ void witness::judge(truth const& t, json const& status) {
     if (!t.cancel_asked) wrong("nobody cancelled it");
     bool const says_before = message.find("before") != std::string::npos;
     if (says_before && t.runs > 0 && !unseen) wrong("the code had been started");
-    // Only where nobody had seen that it ran.
-    bool const admits_loss = (may_lose_a_stopped_run || may_miss_a_run) &&
-                             message.find("is lost") != std::string::npos &&
-                             (message.find("not seen to start") != std::string::npos ||
-                              message.find("restarted meanwhile") != std::string::npos);
-    if (t.runs > 0 && unharmed && t.reported && !whole && !admits_loss) wrong("output is missing");
+    if (t.runs > 0 && unharmed && t.reported && !whole) wrong("output is missing");
   }
   bool const admits = message.find("and was stopped") != std::string::npos;
-  // Decided before the pod was told to stop, and found by a successor: the start came in between.
-  bool const stopped_by_predecessor = may_lose_a_stopped_run && t.waited_for == reason && t.job_deleted;
-  if (says_not_run(reason) && t.runs > 0 && !admits && !unseen && !stopped_by_predecessor)
-    wrong("the code had been started");
+  // Decided before the pod was told to stop, and found by a successor: the start may have come in between.
+  bool const in_doubt = operator_died && t.waited_for == reason && message.find("cannot be told") != std::string::npos;
+  if (says_not_run(reason) && t.runs > 0 && !admits && !unseen && !in_doubt) wrong("the code had been started");
   if ((reason == "OutputLost" || reason == "NodeLost" || reason == "Evicted" || reason == "InternalError") &&
       unharmed) {
     wrong("nothing was lost");

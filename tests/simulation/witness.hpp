@@ -53,8 +53,7 @@ class witness {
   duration longest_deletion = 5min;
   /// Since when the newest operator works.
   duration operator_since{};
-  /// The operator died. A pod that it had told to stop, and whose end it had not stored yet, takes that with it.
-  bool may_lose_a_stopped_run = false;
+  bool operator_died = false;
 
   truth& of(std::string const& uid) { return executions_[uid]; }
   std::map<std::string, truth>& all() { return executions_; }

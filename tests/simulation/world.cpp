@@ -153,7 +153,7 @@ fault world::fate_of(kube::request const& r) {
 void world::dies(operator_life& which) {
   note(which.name() + " dies");
   which.kill();
-  sees.may_lose_a_stopped_run = true;
+  sees.operator_died = true;
   // Events are kept for an hour, what else tells of a Job may be gone before.
   away_ += scenario_.away;
   if (away_ >= 1h) {

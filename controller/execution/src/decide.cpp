@@ -17,13 +17,17 @@ using std::chrono::milliseconds;
 /// A container's log may end a little after its state says so; a result that is announced is worth this wait.
 constexpr auto log_patience = 10s;
 /// The way to a node's logs (its kubelet, a tunnel) comes back after a restart; the output is still there.
-constexpr auto log_outage_patience = 60s;
+constexpr auto log_outage_patience = 5min;
+/// A log that is read a second time, and comes to no end.
+constexpr auto hung_log_patience = 60s;
 /// The kubelet says why a container was killed 1 to 2 s after the runner's own report.
 constexpr auto kill_reason_patience = 3s;
 /// Watches of Jobs and Pods are two: news of one may come before older news of the other.
 constexpr auto watch_skew = 3s;
 /// The Job controller makes a pod within milliseconds, or says why it cannot.
 constexpr auto pod_patience = 1s;
+/// What the server said of the pod is old after this: nodes take pods and start them at any time.
+constexpr auto pod_news = 200ms;
 constexpr auto event_interval = 5s;
 /// How long a look at the runner's ConfigMap, or at the NetworkPolicy, holds, and how long where a pod does not get
 /// ahead.
@@ -347,7 +351,11 @@ class decider {
         act(find_job{});
       } else if (!o_.known.pod_ruled_out) {
         act(find_pod{});
-      } else if (auto const end = verdict()) {
+      } else if (auto end = verdict()) {
+        // Whoever decided so has deleted the Job since, or died before that, and the Job was left to its own fate.
+        end->message +=
+            " (The operator was restarted meanwhile, and the Job is gone: whether the code started after "
+            "that was decided cannot be told.)";
         finish(*end);
       } else {
         finish(
@@ -587,6 +595,13 @@ class decider {
     bool const claim_is_fresh = o_.known.claimed && o_.known.job_created && !o_.known.job_adopted &&
                                 *o_.known.job_created - *o_.known.claimed < claim_memory;
     if (!claim_is_fresh && !o_.known.confirmed) act(confirm_unfinished{});
+    if (o_.known.another_job) {
+      give_up({api::reasons::output_lost,
+               "Another Job of this name was there before and is gone, and its code may have run. It is not run again: "
+               "create a new CodeExecution to run the code once more.",
+               std::nullopt, false});
+      return false;
+    }
     // It stood when the Job was made, by whomever; what starts the pod is the input.
     if (network_to_be_checked()) act(ensure_network{runner_memory});
     std::string const sha256 = in->sha256;
@@ -607,7 +622,7 @@ class decider {
       return;
     }
     if (start_may_be_unseen()) {
-      bool const asked = o_.known.pod_asked && !elapsed(*o_.known.pod_asked, pod_patience);
+      bool const asked = o_.known.pod_asked && now_ - *o_.known.pod_asked < pod_news;
       if (!asked) {
         act(find_pod{});
         return;
@@ -637,7 +652,8 @@ class decider {
   /// may have started, and no watch has shown it yet.
   bool pod_can_be_ended() const {
     if (!o_.pod || o_.pod_gone || o_.pod->metadata.being_deleted() || terminated() != nullptr) return false;
-    if (o_.pod->spec.nodeName.empty()) return false;
+    // Where it has been told to end, it has a node, though a watch that is behind shows none.
+    if (o_.pod->spec.nodeName.empty() && !o_.known.pod_ended) return false;
     if (!job_there() || o_.job->metadata.being_deleted() || o_.known.job_deleted || o_.known.pod_end_refused)
       return false;
     if (!o_.known.pod_ended) return !o_.known.pod_end_tried || !elapsed(*o_.known.pod_end_tried, end_patience);
@@ -865,7 +881,7 @@ class decider {
   /// A follower gets to the log's end soon after the container's, or never.
   bool await_follower() {
     auto const since = o_.known.end_seen.value_or(now_);
-    auto const until = since + (o_.log.read_anew ? log_outage_patience : log_patience);
+    auto const until = since + (o_.log.read_anew ? hung_log_patience : log_patience);
     if (now_ >= until) return false;
     look_again_at(until);
     return true;
@@ -951,8 +967,9 @@ class decider {
     }
     auto const why = disruption();
     if (!why.empty()) return {api::reasons::evicted, "The pod was taken away while the code ran: " + why, r, true};
-    bool const deleted =
-        o_.pod_gone || o_.pod->metadata.being_deleted() || !job_there() || o_.job->metadata.being_deleted();
+    // The log told of the end: there need not be a pod that this process has seen.
+    bool const pod_deleted = o_.pod_gone || (o_.pod && o_.pod->metadata.being_deleted());
+    bool const deleted = pod_deleted || !job_there() || o_.job->metadata.being_deleted();
     return {api::reasons::evicted,
             std::string("The pod was stopped while the code ran") +
                 (deleted ? ": it or its Job was deleted." : "; nothing tells by whom."),
@@ -1008,15 +1025,17 @@ class decider {
     auto const taken = disruption();
     if (!taken.empty())
       return {api::reasons::evicted, "The pod was taken away before the code started: " + taken, std::nullopt, false};
-    if (deadline_exceeded()) {
-      return {api::reasons::startup_timed_out,
-              "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
-                  " (spec.startupTimeoutSeconds) had passed.",
-              std::nullopt, false};
-    }
+    if (deadline_exceeded()) return not_started_in_time();
     if (o_.pod->metadata.being_deleted())
       return {api::reasons::evicted, "The pod was deleted before the code started.", std::nullopt, false};
     return {api::reasons::pod_rejected, "The node refused the pod: " + why, std::nullopt, false};
+  }
+
+  conclusion not_started_in_time() const {
+    return {api::reasons::startup_timed_out,
+            "The code had not started when " + seconds_text(o_.resolved->startup_timeout) +
+                " (spec.startupTimeoutSeconds) had passed.",
+            std::nullopt, false};
   }
 
   static conclusion not_seen_to_start() {
@@ -1034,6 +1053,8 @@ class decider {
         finish(*end);
       } else if (cancelled()) {
         finish(not_seen_to_start());
+      } else if (deadline_exceeded()) {
+        finish(not_started_in_time());
       } else {
         auto const why = disruption();
         finish({api::reasons::evicted, "The pod was deleted before the code started" + (why.empty() ? "." : ": " + why),

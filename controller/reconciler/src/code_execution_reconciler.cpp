@@ -59,6 +59,16 @@ std::string version_of(std::shared_ptr<kube::Pod const> const& pod) {
   return pod ? pod->metadata.resourceVersion : std::string();
 }
 
+/// Whether a watch that shows this version has yet to come to that one. Versions are decimal numbers that grow, also by
+/// contract since Kubernetes 1.35; of others nobody can tell.
+bool is_older(std::string_view version, std::string_view other) {
+  auto const is_number = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos && text.front() != '0';
+  };
+  if (!is_number(version) || !is_number(other)) return false;
+  return version.size() != other.size() ? version.size() < other.size() : version < other;
+}
+
 /// Counts a task out, however it ends.
 struct leave {
   std::size_t& count;
@@ -134,7 +144,7 @@ struct code_execution_reconciler::record {
   bool pod_gone = false;
   // The server's answer to a question of ours, until the watch has caught up with it.
   /// What the server answered when it was asked, and what the watch had shown by then: its version, empty for nothing.
-  /// It holds until the watch shows another.
+  /// It holds until the watch shows what is not older.
   std::shared_ptr<kube::Pod const> found_pod;
   base::steady_time found_pod_at{};
   std::string found_pod_instead_of;
@@ -236,6 +246,12 @@ void code_execution_reconciler::remember_last_state(runtime::change<kube::Pod> c
   }
 }
 
+/// They were of the time before the Job, or before its end.
+void code_execution_reconciler::forget_pod_answers(record& r) {
+  r.known.pod_ruled_out = false;
+  r.known.pod_asked.reset();
+}
+
 std::shared_ptr<kube::Pod const> code_execution_reconciler::watched_pod(record const& r) const {
   std::shared_ptr<kube::Pod const> newest;
   for (auto const& pod : stores_.pods.find(by_uid, r.uid)) {
@@ -272,6 +288,7 @@ bool code_execution_reconciler::observe(record& r) {
   // Taken for gone while no watch had shown it: one that shows it will show its end too.
   if (is_ours && r.job && !r.job_watched) r.job_gone = false;
   if (is_ours && !r.job_gone) {
+    if (!r.job) forget_pod_answers(r);
     r.job = job;
     r.job_watched = true;
     if (!r.known.job_created) r.known.job_created = base::parse_time(job->metadata.creationTimestamp).value_or(now);
@@ -284,7 +301,8 @@ bool code_execution_reconciler::observe(record& r) {
   if (!*r.resolved && was_started) r.resolved = execution::resolve_started(r.stored->spec, config_, r.key.ns);
 
   auto newest = watched_pod(r);
-  if (version_of(newest) != r.found_pod_instead_of) {
+  if (r.found_pod && version_of(newest) != r.found_pod_instead_of &&
+      !is_older(version_of(newest), version_of(r.found_pod))) {
     r.found_pod.reset();
   } else if (r.found_pod && !newest && clock_.steady_now() - r.found_pod_at > watch_lag) {
     // The watch has shown neither it nor its end: ask again.
@@ -646,7 +664,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   r->known.refused.reset();
   r->known.job_tried = true;
   r->known.job_ruled_out = false;
-  r->known.pod_ruled_out = false;  // that was said of the time before
+  forget_pod_answers(*r);
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_create(kube::jobs, r->key.ns, dump(*object), api::field_manager);
   auto sending = send(*r, std::move(request), by);
@@ -698,6 +716,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(
   }
   r->known.job_created = base::parse_time(job->metadata.creationTimestamp).value_or(clock_.wall_now());
   r->known.job_adopted = true;
+  if (!r->job) forget_pod_answers(*r);
   if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
   co_return std::nullopt;
 }
@@ -753,7 +772,50 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_u
   // An answer that stands from before is not the newest state.
   bool const read = end && end->what() == outcome::kind::requeue && r->answered;
   if (!read) co_return end;
+  auto looking = look_for_another_job(r);
+  auto const failed = co_await std::move(looking);
+  if (failed) co_return failed;
   r->known.confirmed = true;
+  co_return std::nullopt;
+}
+
+/// What this Job's creation was decided by may be long past when it arrives: another may have come and gone under its
+/// name. Now that it has the name, no third one comes.
+kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_another_job(record_ptr r) {
+  auto const own = r->job ? r->job->metadata.uid : std::string();
+  auto const by = base::deadline::after(request_timeout);
+  kube::list_options of_execution;
+  of_execution.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
+  auto list_pods = kube::make_list(kube::pods, r->key.ns, of_execution);
+  auto listing_pods = send(*r, std::move(list_pods), by);
+  auto const pods = co_await std::move(listing_pods);
+  if (!pods) co_return outcome::retry(pods.error());
+  auto const found = kube::decode_list(*pods);
+  if (!found) co_return outcome::retry(found.error());
+  bool another = false;
+  for (auto const& item : found->items) {
+    auto const decoded = kube::decode_pod(item);
+    auto const* const pod = std::get_if<kube::Pod>(&decoded);
+    auto const* const owner = pod == nullptr ? nullptr : pod->metadata.controller_owner();
+    another = another || (owner != nullptr && owner->name == r->job_key.name && owner->uid != own);
+  }
+
+  kube::list_options of_job;
+  of_job.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
+  of_job.limit = 50;
+  auto list_events = kube::make_list(kube::core_events, r->key.ns, of_job);
+  auto listing_events = send(*r, std::move(list_events), by);
+  auto const events = co_await std::move(listing_events);
+  if (!events && !events.error().is_forbidden()) co_return outcome::retry(events.error());
+  auto const told = events ? kube::decode_list(*events) : kube::result<kube::list_page>(kube::list_page());
+  if (!told) co_return outcome::retry(told.error());
+  for (auto const& item : told->items) {
+    auto const decoded = kube::decode_core_event(item);
+    auto const* const event = std::get_if<kube::CoreEvent>(&decoded);
+    if (event == nullptr || event->involvedObject.uid.empty()) continue;
+    another = another || event->involvedObject.uid != own;
+  }
+  r->known.another_job = another;
   co_return std::nullopt;
 }
 
@@ -897,6 +959,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_jo
     r->job_gone = true;
   }
   r->known.job_deleted = clock_.wall_now();
+  if (!r->pod) forget_pod_answers(*r);
   // Where the watch has not shown the Job at all, it will not show its end either.
   if (!r->job_watched) r->job_gone = true;
   co_return std::nullopt;

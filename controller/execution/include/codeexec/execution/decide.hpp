@@ -86,6 +86,7 @@ struct memory {
   bool job_adopted = false;  ///< the Job was found, not made
   /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
   bool confirmed = false;
+  bool another_job = false;                        ///< found then: a Job before this one, whose code may have run
   std::optional<base::wall_time> runner_checked;   ///< when its ConfigMap was last known to stand in the namespace
   std::optional<base::wall_time> network_checked;  ///< the same of the NetworkPolicy
   source_state source;                             ///< where spec.codeFrom names the code
@@ -156,7 +157,8 @@ struct create_input {
 };
 /// Ask the server for the Job: it should be there, or must be known not to be.
 struct find_job {};
-/// Read the CodeExecution itself, past every cache: has another operator brought it to its end meanwhile?
+/// Read the CodeExecution itself, past every cache, and what is left of Jobs before this one: has another operator
+/// brought it to its end meanwhile, or begun to?
 struct confirm_unfinished {};
 /// Ask the server for the Job's Pod: the Job has ended, or is to be stopped, and the watch may be behind.
 struct find_pod {};

@@ -124,6 +124,7 @@ class code_execution_reconciler final : public runtime::reconciler {
 
   static bool is_pod_of(record const& r, kube::Pod const& pod);
   void remember_last_state(runtime::change<kube::Pod> const& c);
+  static void forget_pod_answers(record& r);
   /// The newest Pod that the watch has shown of it.
   std::shared_ptr<kube::Pod const> watched_pod(record const& r) const;
   /// Brings the record up to date with the stores; false where the object is gone.
@@ -141,6 +142,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> find_job(record_ptr r);
   kube::task<step> confirm_unfinished(record_ptr r);
   kube::task<step> find_pod(record_ptr r);
+  kube::task<step> look_for_another_job(record_ptr r);
   kube::task<step> look_for_traces(record_ptr r);
   kube::task<step> read_job_events(record_ptr r);
   kube::task<step> end_pod(record_ptr r, std::string pod, std::string uid);
