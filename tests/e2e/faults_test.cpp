@@ -22,6 +22,12 @@ struct named_fault {
   json rule;
 };
 
+/// What only its own limit ends: nothing comes any more, and nobody says so. A stream falls silent after its first
+/// line.
+named_fault half_open() {
+  return {"half open", {{"fault", "silence"}, {"milliseconds", 0u}, {"afterEvents", 1u}}};
+}
+
 /// What may happen to a call that is answered once.
 std::vector<named_fault> call_faults() {
   return {{"delay", {{"fault", "delay"}, {"milliseconds", 700u}}},
@@ -34,18 +40,13 @@ std::vector<named_fault> call_faults() {
           {"truncated", {{"fault", "truncate"}}},
           {"reset", {{"fault", "reset"}}},
           {"silent", {{"fault", "silence"}, {"milliseconds", 1500u}}},
+          half_open(),
           {"lost", {{"fault", "lose"}}}};
 }
 
 /// What may happen to a stream besides.
 std::vector<named_fault> stream_faults() {
   return {{"ended", {{"fault", "end"}, {"afterEvents", 1u}}}, {"cut", {{"fault", "cut"}, {"afterEvents", 1u}}}};
-}
-
-/// What only its own limit ends: nothing comes any more, and nobody says so. A stream falls silent after its first
-/// line.
-named_fault half_open() {
-  return {"half open", {{"fault", "silence"}, {"milliseconds", 0u}, {"afterEvents", 1u}}};
 }
 
 struct kind_of_call {
@@ -95,6 +96,9 @@ std::vector<kind_of_call> calls_for_the_caches() {
 std::vector<kind_of_call> calls_about_the_lease() {
   return {{"get", "leases"}, {"create", "leases"}, {"update", "leases"}};
 }
+
+/// Of the operator, so that half open connections do not take half a minute each.
+std::vector<std::string> const impatient{"--kube-api-timeout", "4s"};
 
 void set_faults(cluster& api, json rules) {
   (void)api.faults(kube::verb::put, {{"rules", std::move(rules)}});
@@ -216,7 +220,7 @@ class Faults : public ::testing::Test {
 };
 
 TEST_F(Faults, whatever_happens_to_a_call_about_one_execution_its_end_is_the_same) {
-  start_operator();
+  start_operator(impatient);
   std::vector<run> runs;
   json rules = json::array();
   for (auto const& call : calls_about_one()) {
@@ -224,7 +228,6 @@ TEST_F(Faults, whatever_happens_to_a_call_about_one_execution_its_end_is_the_sam
     if (call.stream) {
       for (auto& one : stream_faults())
         faults.push_back(std::move(one));
-      faults.push_back(half_open());
     }
     for (auto const& fault : faults) {
       runs.emplace_back(here.api(), call.describe() + ", " + fault.name);
@@ -279,7 +282,7 @@ json edited_policy() {
 
 TEST_F(Faults, whatever_happens_to_a_call_that_few_executions_need_the_end_is_the_same) {
   constexpr kube::resource quotas{"", "v1", "resourcequotas", "ResourceQuota", true};
-  start_operator();
+  start_operator(impatient);
   std::vector<run> detours;
   std::vector<run> cancelled;
   std::vector<run> swept;
@@ -388,12 +391,15 @@ TEST_F(Faults, whatever_happens_to_lists_and_watches_the_end_is_the_same) {
   for (auto const& fault : faults) {
     SCOPED_TRACE(fault.name);
     json rules = json::array();
-    for (auto const& call : calls_for_the_caches())
+    for (auto const& call : calls_for_the_caches()) {
+      // A watch that is half open is noticed after minutes: it has a test of its own.
+      if (fault.name == "half open" && call.verb == "watch") continue;
       rules.push_back(with(fault.rule, call.verb, call.resource, ""));
+    }
     set_faults(here.api(), rules);
     workspace space(here.api());
     ASSERT_TRUE(space.create("before", quick_program()));
-    start_operator();
+    start_operator(impatient);
     ASSERT_TRUE(space.create("after", quick_program()));
     for (char const* name : {"before", "after"})
       expect_as_without_faults(space.wait_final(name, patience)["status"], name);
@@ -402,7 +408,7 @@ TEST_F(Faults, whatever_happens_to_lists_and_watches_the_end_is_the_same) {
     int hits = 0;
     for (auto const& rule : report["rules"])
       hits += rule["hits"].get<int>();
-    EXPECT_GE(hits, 3) << report.dump(2);
+    EXPECT_GE(hits, fault.name == "half open" ? 2 : 3) << report.dump(2);
     operator_->end(SIGTERM);
   }
 }
@@ -411,7 +417,6 @@ TEST_F(Faults, whatever_happens_to_the_lease_and_to_events_the_end_is_the_same) 
   auto faults = call_faults();
   // Flags give these calls limits of seconds: they need not be spared a silence without an end.
   std::erase_if(faults, [](named_fault const& one) { return one.name == "silent"; });
-  faults.push_back(half_open());
   for (auto const& fault : faults) {
     SCOPED_TRACE(fault.name);
     json rules = json::array();
@@ -446,8 +451,8 @@ TEST_F(Faults, whatever_happens_to_the_command_line_its_user_sees_the_same) {
     return run_program(arguments, options);
   };
   auto faults = call_faults();
-  // Who has to log in anew is told so at once.
-  std::erase_if(faults, [](named_fault const& one) { return one.name == "unauthorized"; });
+  // Who has to log in anew is told so at once; a person waits as long as they like.
+  std::erase_if(faults, [](named_fault const& one) { return one.name == "unauthorized" || one.name == "half open"; });
   for (auto& one : stream_faults())
     faults.push_back(std::move(one));
   for (auto const& fault : faults) {

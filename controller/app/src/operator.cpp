@@ -142,8 +142,14 @@ class whole {
   telemetry::operator_counters count() const {
     telemetry::operator_counters all;
     all.executions = reconciler_.counted();
-    all.running = reconciler_.queue().running();
-    all.waiting = reconciler_.queue().waiting_for();
+    all.classes = config_.namespace_classes();
+    all.slots = reconciler_.queue().count(all.classes.size());
+    auto const now = base::system_clock().wall_now();
+    for (auto const& one : all.slots) {
+      auto const since = base::parse_time(one.oldest);
+      all.oldest_waiting.push_back(since ? std::max(now - *since, base::wall_time::duration{})
+                                         : base::wall_time::duration{});
+    }
     all.tracked = reconciler_.records();
     all.passes = controller_.counters();
     all.in_flight = controller_.in_flight();
@@ -395,6 +401,7 @@ int run_operator(options const& with, execution::config const& config, kube::clu
   how.max_connections = 32;
   how.qps = with.kube_api_qps;
   how.burst = with.kube_api_burst;
+  how.call_timeout = with.kube_api_timeout;
   how.who = kube::make_credentials(io.get_executor(), cluster, base::system_clock(), kube::process_environment());
   auto work = kube::rest_client::create(io.get_executor(), cluster, how);
   how.max_connections = 4;

@@ -153,6 +153,9 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
       ->type_name("N")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  add_duration(app, "--kube-api-timeout", to.kube_api_timeout, "30s",
+               "How long to wait for an answer of the API server, 1s to 30s; then the request counts as failed")
+      ->envname("CODEEXEC_KUBE_API_TIMEOUT");
   std::map<std::string, base::log::level> const levels{{"debug", base::log::level::debug},
                                                        {"info", base::log::level::info},
                                                        {"warn", base::log::level::warn},
@@ -223,6 +226,9 @@ std::variant<options, early_exit> parse_options(int argc, char const* const* arg
     if (!kube::is_dns_label(one)) {
       return early_exit{2, "codeexec-controller: --namespace: '" + one + "' is no name of a namespace\n"};
     }
+  }
+  if (to.kube_api_timeout < std::chrono::seconds(1) || to.kube_api_timeout > std::chrono::seconds(30)) {
+    return early_exit{2, "codeexec-controller: --kube-api-timeout: must be between 1s and 30s\n"};
   }
   to.log_level = levels.at(level);
   to.events = policies.at(events);

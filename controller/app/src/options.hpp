@@ -40,6 +40,7 @@ struct options {
   /// One execution costs six requests: this is what a flood of some thirty executions a second needs.
   double kube_api_qps = 200;
   int kube_api_burst = 400;
+  std::chrono::milliseconds kube_api_timeout{30'000};  ///< for an answer, whatever was asked; watches and logs go on
 };
 
 /// Nothing to run: print `text` (help, version, or what is wrong) and end with `code`.

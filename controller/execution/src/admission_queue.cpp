@@ -17,12 +17,16 @@ std::size_t admission_queue::space::room() const {
   return full() ? 0 : static_cast<std::size_t>(bound - running);
 }
 
-admission_queue::admission_queue(std::int64_t bound_of_all, bound_of_namespace bound_of)
-    : bound_of_all_(bound_of_all), bound_of_(std::move(bound_of)) {}
+admission_queue::admission_queue(std::int64_t bound_of_all, terms_of_namespace terms_of)
+    : bound_of_all_(bound_of_all), terms_of_(std::move(terms_of)) {}
 
 admission_queue::space& admission_queue::space_of(std::string const& ns) {
   auto const [found, is_new] = spaces_.try_emplace(ns);
-  if (is_new) found->second.bound = bound_of_(ns);
+  if (is_new) {
+    auto const said = terms_of_(ns);
+    found->second.bound = said.bound;
+    found->second.of_class = said.of_class;
+  }
   return found->second;
 }
 
@@ -134,10 +138,17 @@ admission admission_queue::look(std::string const& uid) const {
   return where;
 }
 
-admission_queue::depth admission_queue::waiting_for() const {
-  depth all;
-  for (auto const& [ns, of] : spaces_)
-    (of.full() ? all.for_namespace : all.for_all) += of.waiting.size();
+std::vector<admission_queue::depth> admission_queue::count(std::size_t classes) const {
+  std::vector<depth> all(std::max<std::size_t>(classes, 1));
+  for (auto const& [ns, of] : spaces_) {
+    if (of.of_class >= all.size()) all.resize(of.of_class + 1);
+    auto& sum = all[of.of_class];
+    sum.running += static_cast<std::size_t>(of.running);
+    if (of.waiting.empty()) continue;
+    (of.full() ? sum.for_namespace : sum.for_all) += of.waiting.size();
+    auto const& first = of.waiting.begin()->first;
+    if (sum.oldest.empty() || first < sum.oldest) sum.oldest = first;
+  }
   return all;
 }
 

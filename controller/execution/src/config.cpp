@@ -16,6 +16,9 @@
 
 namespace codeexec::execution {
 
+/// Of namespaces that no override speaks of.
+constexpr std::string_view default_class = "default";
+
 std::map<std::string, runtime> config::built_in_runtimes() {
   return {
       // Unbuffered, so that what was printed before a crash or a timeout is there; no .pyc files in the workspace.
@@ -29,10 +32,23 @@ std::map<std::string, runtime> config::built_in_runtimes() {
 }
 
 namespace_settings const& config::in(std::string_view ns) const {
-  for (auto const& one : namespace_overrides) {
-    if (matches_any(one.namespaces, ns)) return one.settings;
-  }
-  return *this;
+  auto const which = class_of(ns);
+  if (which == 0) return *this;
+  return namespace_overrides[which - 1].settings;
+}
+
+std::size_t config::class_of(std::string_view ns) const {
+  auto const found = std::find_if(namespace_overrides.begin(), namespace_overrides.end(),
+                                  [&](auto const& one) { return matches_any(one.namespaces, ns); });
+  bool const is_default = found == namespace_overrides.end();
+  return is_default ? 0 : 1 + static_cast<std::size_t>(found - namespace_overrides.begin());
+}
+
+std::vector<std::string> config::namespace_classes() const {
+  std::vector<std::string> names{std::string(default_class)};
+  for (auto const& one : namespace_overrides)
+    names.push_back(one.name);
+  return names;
 }
 
 bool config::serves(std::string_view ns) const {
@@ -600,18 +616,33 @@ class config_reader {
     }
   }
 
+  /// A label's value in metrics.
+  std::string read_class_name(YAML::Node const& node, std::string const& path) {
+    auto name = read_name(node, path);
+    if (!kube::is_dns_label(name)) {
+      fail(node.Mark(), path, "\"" + name + "\" must be lower case letters, digits and \"-\", at most 63");
+    }
+    bool const taken =
+        name == default_class || std::any_of(to_.namespace_overrides.begin(), to_.namespace_overrides.end(),
+                                             [&](auto const& other) { return other.name == name; });
+    if (taken) fail(node.Mark(), path, "\"" + name + "\" is the name of others");
+    return name;
+  }
+
   void read_override(YAML::Node const& node, std::string const& path) {
     if (!node.IsMap()) fail_type(node, path, "a mapping");
     namespace_override one;
     one.settings = to_;
     read_mapping(
         node, path,
-        {{"namespaces", [&](auto const& n, auto const& p) { one.namespaces = read_namespace_patterns(n, p, false); }},
+        {{"name", [&](auto const& n, auto const& p) { one.name = read_class_name(n, p); }},
+         {"namespaces", [&](auto const& n, auto const& p) { one.namespaces = read_namespace_patterns(n, p, false); }},
          {"policy", [&](auto const& n, auto const& p) { read_policy(n, p, one.settings.policy); }},
          {"defaults", [&](auto const& n, auto const& p) { read_defaults(n, p, one.settings.defaults); }},
          {"pod", [&](auto const& n, auto const& p) { read_pod(n, p, one.settings.pod); }},
          {"concurrency", [&](auto const& n, auto const& p) { read_concurrency(n, p, one.settings, false); }}});
     if (one.namespaces.empty()) fail(node.Mark(), path, "namespaces is missing");
+    if (one.name.empty()) one.name = "override-" + std::to_string(to_.namespace_overrides.size() + 1);
     check_settings(one.settings, path + ".");
     to_.namespace_overrides.push_back(std::move(one));
   }

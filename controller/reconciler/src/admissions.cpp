@@ -16,7 +16,9 @@ struct admissions::state {
         jobs(made),
         config(with),
         wake(std::move(woken)),
-        queue(with.max_running_in_all, [&with](std::string const& ns) { return with.in(ns).max_running; }) {}
+        queue(with.max_running_in_all, [&with](std::string const& ns) {
+          return execution::admission_queue::terms{with.in(ns).max_running, with.class_of(ns)};
+        }) {}
 
   void on_execution(runtime::change<api::CodeExecution> const& c) {
     if (c.before && (!c.after || c.after->metadata.uid != c.before->metadata.uid)) queue.leave(c.before->metadata.uid);

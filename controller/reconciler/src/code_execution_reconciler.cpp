@@ -172,6 +172,7 @@ code_execution_reconciler::code_execution_reconciler(boost::asio::any_io_executo
       runner_(executor, client, clock, runner),
       network_(executor, client, clock),
       readers_(executor) {
+  counters_.queue_by_class.resize(config_.namespace_overrides.size() + 1);
   stores_.pods.on_change([this](runtime::change<kube::Pod> const& c) { remember_last_state(c); });
 }
 
@@ -211,7 +212,7 @@ void step_times::record(api::Timeline const& of) {
   auto const step = [](step_histogram& of_step, auto const& from, auto const& to) {
     if (from && to) of_step.record(*to - *from);
   };
-  step(queue, accepted, created);
+  record_queue(queue, of);
   step(schedule, created, scheduled);
   step(start, scheduled, started);
   step(run, started, finished);
@@ -219,12 +220,20 @@ void step_times::record(api::Timeline const& of) {
   step(whole, accepted, captured);
 }
 
-void code_execution_reconciler::count_end(api::CodeExecutionStatus const& status) {
+void step_times::record_queue(step_histogram& into, api::Timeline const& of) {
+  auto const accepted = base::parse_time(of.accepted);
+  auto const created = base::parse_time(of.jobCreated);
+  if (accepted && created) into.record(*created - *accepted);
+}
+
+void code_execution_reconciler::count_end(std::string const& ns, api::CodeExecutionStatus const& status) {
   ++(status.phase == api::phases::succeeded ? counters_.succeeded : counters_.failed);
   auto const& all = api::reasons::final_ones;
   auto const reason = std::find(all.begin(), all.end(), status.reason);
   if (reason != all.end()) ++counters_.by_reason[static_cast<std::size_t>(reason - all.begin())];
-  if (status.timeline) counters_.steps.record(*status.timeline);
+  if (!status.timeline) return;
+  counters_.steps.record(*status.timeline);
+  step_times::record_queue(counters_.queue_by_class.at(config_.class_of(ns)), *status.timeline);
 }
 
 bool code_execution_reconciler::is_pod_of(record const& r, kube::Pod const& pod) {
@@ -1042,7 +1051,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
   bool const is_the_end = status->is_final() && !r->status().is_final();
   take_answer(*r, *answer);
   if (is_the_end) {
-    count_end(*status);
+    count_end(r->key.ns, *status);
     base::log::info("execution finished", about(*r),
                     {base::log::kv("phase", status->phase), base::log::kv("reason", status->reason)});
   }

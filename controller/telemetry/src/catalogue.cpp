@@ -5,12 +5,14 @@
 namespace codeexec::telemetry {
 namespace {
 
-constexpr std::array<metric const*, 58> every_one{&metrics::executions_started,
+constexpr std::array<metric const*, 60> every_one{&metrics::executions_started,
                                                   &metrics::executions_finished,
                                                   &metrics::execution_step_duration,
                                                   &metrics::execution_duration,
                                                   &metrics::executions_running,
                                                   &metrics::executions_waiting,
+                                                  &metrics::executions_oldest_waiting,
+                                                  &metrics::execution_queue_duration,
                                                   &metrics::executions_tracked,
                                                   &metrics::reconcile_passes,
                                                   &metrics::reconcile_duration,

@@ -36,9 +36,17 @@ void add_executions(exposition& out, operator_counters const& c) {
   step("run", e.steps.run);
   step("capture", e.steps.capture);
   out.add(metrics::execution_duration, {}, to_value(e.steps.whole));
-  out.add(metrics::executions_running, number(c.running));
-  out.add(metrics::executions_waiting, {{"bound", "cluster"}}, number(c.waiting.for_all));
-  out.add(metrics::executions_waiting, {{"bound", "namespace"}}, number(c.waiting.for_namespace));
+  for (std::size_t i = 0; i < c.classes.size(); ++i) {
+    auto const& name = c.classes[i];
+    auto const slots = i < c.slots.size() ? c.slots[i] : execution::admission_queue::depth();
+    out.add(metrics::executions_running, {{"class", name}}, number(slots.running));
+    out.add(metrics::executions_waiting, {{"bound", "cluster"}, {"class", name}}, number(slots.for_all));
+    out.add(metrics::executions_waiting, {{"bound", "namespace"}, {"class", name}}, number(slots.for_namespace));
+    out.add(metrics::executions_oldest_waiting, {{"class", name}},
+            i < c.oldest_waiting.size() ? seconds(c.oldest_waiting[i]) : 0);
+    auto const& waits = e.queue_by_class;
+    if (i < waits.size()) out.add(metrics::execution_queue_duration, {{"class", name}}, to_value(waits[i]));
+  }
   out.add(metrics::executions_tracked, number(c.tracked));
 }
 

@@ -31,7 +31,8 @@ class queue : public admission_queue {
   explicit queue(std::int64_t all, std::map<std::string, std::int64_t> each = {}, std::int64_t others = 0)
       : admission_queue(all, [each, others](std::string const& ns) {
           auto const found = each.find(ns);
-          return found == each.end() ? others : found->second;
+          bool const is_other = found == each.end();
+          return terms{is_other ? others : found->second, is_other ? 0U : 1U};
         }) {}
   void wait_all(std::initializer_list<char const*> names) {
     for (auto const* const name : names)
@@ -252,13 +253,29 @@ TEST(AdmissionQueue, TenThousandInHundredNamespacesAllStartInTurnAndQuickly) {
       << "5000 of 50 namespaces, 1 of 51 turns the flood's";
 }
 
-TEST(AdmissionQueue, ThoseThatWaitAreCountedByWhatTheyWaitFor) {
+TEST(AdmissionQueue, ThoseThatRunAndWaitAreCountedByClassAndByWhatTheyWaitFor) {
   queue q(3, {{"a", 1}});
-  q.wait_all({"a1", "a2", "a3", "b1", "b2", "b3"});
+  q.wait_all({"a1", "a2", "a3", "b4", "b5", "c6", "d7"});
   (void)q.admit();
   EXPECT_EQ(q.running(), 3U);
-  EXPECT_EQ(q.waiting_for().for_namespace, 2U);
-  EXPECT_EQ(q.waiting_for().for_all, 1U);
+  auto const counted = q.count(2);
+  ASSERT_EQ(counted.size(), 2U);
+  EXPECT_EQ(counted[1].running, 1U);
+  EXPECT_EQ(counted[1].for_namespace, 2U);
+  EXPECT_EQ(counted[1].for_all, 0U);
+  EXPECT_EQ(counted[1].oldest, second(2));
+  EXPECT_EQ(counted[0].running, 2U);
+  EXPECT_EQ(counted[0].for_namespace, 0U);
+  EXPECT_EQ(counted[0].for_all, 2U);
+  EXPECT_EQ(counted[0].oldest, second(5)) << "the other of b: b and c had their turns";
+}
+
+TEST(AdmissionQueue, ClassesWithoutExecutionsAreCountedAsEmpty) {
+  queue q(0);
+  auto const counted = q.count(3);
+  ASSERT_EQ(counted.size(), 3U);
+  EXPECT_EQ(counted[2].running, 0U);
+  EXPECT_EQ(counted[2].oldest, "");
 }
 
 }  // namespace

@@ -13,6 +13,20 @@ std::string error_of(std::string const& yaml) {
   return parsed ? "" : parsed.error().message;
 }
 
+TEST(Config, NamespacesHaveClassesForMetrics) {
+  auto const parsed = parse_config(R"(
+namespaceOverrides:
+- {name: batch, namespaces: ["ci-*", nightly]}
+- {namespaces: [team]}
+)");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->namespace_classes(), (std::vector<std::string>{"default", "batch", "override-2"}));
+  EXPECT_EQ(parsed->class_of("agents"), 0U);
+  EXPECT_EQ(parsed->class_of("ci-7"), 1U);
+  EXPECT_EQ(parsed->class_of("team"), 2U);
+  EXPECT_EQ(config().namespace_classes(), (std::vector<std::string>{"default"}));
+}
+
 TEST(Config, NothingGivenMeansTheDefaults) {
   for (char const* text : {"", "# only a comment\n", "defaults:\n"}) {
     auto const parsed = parse_config(text);
@@ -305,6 +319,14 @@ INSTANTIATE_TEST_SUITE_P(
         mistake{"concurrency: {global: -1}\n", "line 1, column 23: concurrency.global: must be from 0 to 1000000"},
         mistake{"namespaceOverrides: {batch: {}}\n",
                 "line 1, column 21: namespaceOverrides: expected a list of mappings, got a mapping"},
+        mistake{
+            "namespaceOverrides: [{name: Batch, namespaces: [a]}]\n",
+            "line 1, column 29: namespaceOverrides[0].name: \"Batch\" must be lower case letters, digits and \"-\", "
+            "at most 63"},
+        mistake{"namespaceOverrides: [{name: default, namespaces: [a]}]\n",
+                "line 1, column 29: namespaceOverrides[0].name: \"default\" is the name of others"},
+        mistake{"namespaceOverrides:\n- {name: x, namespaces: [a]}\n- {name: x, namespaces: [b]}\n",
+                "line 3, column 10: namespaceOverrides[1].name: \"x\" is the name of others"},
         mistake{"namespaceOverrides: [{policy: {}}]\n",
                 "line 1, column 22: namespaceOverrides[0]: namespaces is missing"},
         mistake{"namespaceOverrides: [{namespaces: [a], concurrency: {global: 5}}]\n",

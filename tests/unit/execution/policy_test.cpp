@@ -295,9 +295,9 @@ TEST(Risks, PullSecretsForWhateverImageIsNamedAreOne) {
   with.pod.image_pull_secrets = {"registry"};
   ASSERT_EQ(describe_risks(with).size(), 1U);
   EXPECT_THAT(describe_risks(with).front(), ::testing::StartsWith("pod.imagePullSecrets"));
-  namespace_override strict{{"strict"}, with};
+  namespace_override strict{"strict", {"strict"}, with};
   strict.settings.policy.allowed_images = {"registry.example.com/**"};
-  with.namespace_overrides = {strict, {{"loose"}, with}};
+  with.namespace_overrides = {strict, {"loose", {"loose"}, with}};
   ASSERT_EQ(describe_risks(with).size(), 2U);
   EXPECT_THAT(describe_risks(with).back(), ::testing::StartsWith("namespaceOverrides[1]: "));
   with.policy.allowed_images = {"registry.example.com/**"};

@@ -13,12 +13,20 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+/// As an operator with a namespaceOverrides entry counts.
+operator_counters with_classes() {
+  operator_counters c;
+  c.classes = {"default", "batch"};
+  c.executions.queue_by_class.resize(2);
+  return c;
+}
+
 std::string render(operator_counters const& counted) {
   return render_metrics(&counted, process_usage(), 0s);
 }
 
 TEST(OperatorMetrics, EveryMetricOfTheCatalogueHasItsTypeFromTheStart) {
-  auto const text = render(operator_counters());
+  auto const text = render(with_classes());
   for (auto const& one : all_metrics()) {
     auto const type = "# TYPE " + std::string(one->name) + " " + std::string(name_of(one->type)) + "\n";
     EXPECT_THAT(text, HasSubstr(type));
@@ -71,6 +79,25 @@ TEST(OperatorMetrics, StepsOfTheTimelineAreHistograms) {
   EXPECT_THAT(text, HasSubstr(step("bucket{step=\"run\",le=\"2.5\"} 1")));
   EXPECT_THAT(text, HasSubstr(step("count{step=\"capture\"} 1")));
   EXPECT_THAT(text, HasSubstr("codeexec_execution_duration_seconds_count 2\n"));
+}
+
+TEST(OperatorMetrics, QueuesByClassOfNamespaces) {
+  auto c = with_classes();
+  c.slots = {{1, 0, 0, ""}, {20, 3, 400, "2026-01-31T10:00:00Z"}};
+  c.oldest_waiting = {0s, 90s};
+  api::Timeline waited;
+  waited.accepted = "2026-01-31T10:00:00Z";
+  waited.jobCreated = "2026-01-31T10:02:30Z";
+  reconciler::step_times::record_queue(c.executions.queue_by_class[1], waited);
+  auto const text = render(c);
+  EXPECT_THAT(text, HasSubstr("codeexec_executions_running{class=\"default\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_executions_running{class=\"batch\"} 20\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_executions_waiting{bound=\"cluster\",class=\"batch\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_executions_waiting{bound=\"namespace\",class=\"batch\"} 400\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_executions_oldest_waiting_seconds{class=\"default\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_executions_oldest_waiting_seconds{class=\"batch\"} 90\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_execution_queue_duration_seconds_count{class=\"default\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("codeexec_execution_queue_duration_seconds_sum{class=\"batch\"} 150\n"));
 }
 
 TEST(OperatorMetrics, RequestsByVerbResourceAndCode) {

@@ -46,10 +46,15 @@ class admission_queue {
     std::string name;
     std::string created;  ///< creationTimestamp: RFC 3339 in UTC, which sorts as it reads
   };
-  /// Bound of a namespace; 0: none. Asked once per namespace that has executions.
-  using bound_of_namespace = std::function<std::int64_t(std::string const& ns)>;
+  /// What is said of a namespace.
+  struct terms {
+    std::int64_t bound = 0;    ///< 0: none
+    std::size_t of_class = 0;  ///< what it is counted with
+  };
+  /// Asked once per namespace that has executions.
+  using terms_of_namespace = std::function<terms(std::string const& ns)>;
 
-  admission_queue(std::int64_t bound_of_all, bound_of_namespace bound_of);
+  admission_queue(std::int64_t bound_of_all, terms_of_namespace terms_of);
   admission_queue(admission_queue const&) = delete;
   admission_queue& operator=(admission_queue const&) = delete;
 
@@ -68,12 +73,15 @@ class admission_queue {
   /// Of one that is not known: admitted as no bound speaks of it. O(log n) and a step for each namespace that waits.
   admission look(std::string const& uid) const;
 
-  /// Those that wait, by what they wait for. A step for each namespace that has executions.
+  /// Of one class of namespaces: those that hold a slot, and those that wait, by what they wait for.
   struct depth {
+    std::size_t running = 0;
     std::size_t for_all = 0;        ///< a slot of all namespaces together
     std::size_t for_namespace = 0;  ///< one of their own namespace
+    std::string oldest;             ///< creationTimestamp of the oldest that waits; empty: none does
   };
-  depth waiting_for() const;
+  /// By class; at least `classes` of them. A step for each namespace that has executions.
+  std::vector<depth> count(std::size_t classes = 1) const;
   std::size_t waiting() const { return waiting_; }
   std::size_t running() const { return entries_.size() - waiting_; }
 
@@ -86,6 +94,7 @@ class admission_queue {
     line waiting;
     std::int64_t running = 0;
     std::int64_t bound = 0;
+    std::size_t of_class = 0;
     std::uint64_t turn = 0;  ///< its place in turns_; 0: it has none
 
     bool full() const { return bound > 0 && running >= bound; }
@@ -103,7 +112,7 @@ class admission_queue {
   void drop_if_unused(std::string const& ns);
 
   std::int64_t bound_of_all_;
-  bound_of_namespace bound_of_;
+  terms_of_namespace terms_of_;
   std::unordered_map<std::string, entry> entries_;  ///< by UID
   std::unordered_map<std::string, space> spaces_;
   std::map<std::uint64_t, std::string> turns_;  ///< namespaces that wait and have room, next first

@@ -75,6 +75,7 @@ struct namespace_settings {
 /// One entry under `namespaceOverrides`: the settings that hold in the namespaces that match one of the patterns,
 /// complete, whatever the entry itself says.
 struct namespace_override {
+  std::string name;  ///< the class of these namespaces in metrics; "override-2" where the second entry says none
   std::vector<std::string> namespaces;
   namespace_settings settings;
 };
@@ -108,6 +109,10 @@ struct config : namespace_settings {
   /// What holds in this namespace: the first override that matches, else what is said for all.
   namespace_settings const& in(std::string_view ns) const;
   bool serves(std::string_view ns) const;
+  /// Which of namespace_classes() the namespace is of. Their number is the configuration's, not the cluster's.
+  std::size_t class_of(std::string_view ns) const;
+  /// "default", and the names of the overrides.
+  std::vector<std::string> namespace_classes() const;
   /// The served namespaces where they are known by name, so that no others need be watched; otherwise none.
   std::vector<std::string> named_namespaces() const;
 

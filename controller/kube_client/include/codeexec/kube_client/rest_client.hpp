@@ -29,7 +29,7 @@ struct rest_client_options {
   /// How often a request is sent at most where the server refuses it without acting (retry_schedule).
   int max_tries = 6;
   /// On top of the deadline that the caller gives: API servers give up on a request after as long.
-  std::chrono::seconds call_timeout{60};
+  std::chrono::milliseconds call_timeout{60'000};
   /// Those of make_credentials() for the same cluster, where several clients of one program share them: a plugin is
   /// then run once for all. Null: its own.
   std::shared_ptr<credentials> who;

@@ -69,6 +69,7 @@ struct step_times {
   step_histogram whole;
 
   void record(api::Timeline const& of);
+  static void record_queue(step_histogram& into, api::Timeline const& of);
 };
 
 struct counters {
@@ -77,6 +78,7 @@ struct counters {
   std::uint64_t failed = 0;
   std::array<std::uint64_t, api::reasons::final_ones.size()> by_reason{};  ///< the same, in the order of final_ones
   step_times steps;
+  std::vector<step_histogram> queue_by_class;  ///< steps.queue, by config.class_of()
   std::uint64_t logs_followed = 0;
   std::uint64_t logs_read = 0;
 };
@@ -120,7 +122,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   /// What every line about it says; during a pass, its id too.
   static base::log::context about(record const& r);
   kube::task<kube::result<std::string>> send(record const& r, kube::request what, base::deadline by);
-  void count_end(api::CodeExecutionStatus const& status);
+  void count_end(std::string const& ns, api::CodeExecutionStatus const& status);
 
   static bool is_pod_of(record const& r, kube::Pod const& pod);
   void remember_last_state(runtime::change<kube::Pod> const& c);

@@ -2,7 +2,7 @@
 // dashboards use them; a test holds all of these together.
 //
 // Names and units by Prometheus' rules (prometheus.io/docs/practices/naming): base units, _total for counters. No label
-// ever has a value that users choose: no names, namespaces, images or messages.
+// ever has a value that users choose: no names, namespaces, images or messages. `class` is the configuration's.
 #pragma once
 
 #include <span>
@@ -41,11 +41,18 @@ inline constexpr metric execution_step_duration{
 inline constexpr metric execution_duration{"codeexec_execution_duration_seconds", histogram, "",
                                            "From an execution's acceptance to its result in the status."};
 inline constexpr metric executions_running{
-    "codeexec_executions_running", gauge, "",
-    "Executions that hold a slot: admitted, and neither finished nor gone (concurrency bounds these)."};
+    "codeexec_executions_running", gauge, "class",
+    "Executions that hold a slot: admitted, and neither finished nor gone (concurrency bounds these). The class is "
+    "default, or the namespaceOverrides entry that holds in the namespace."};
 inline constexpr metric executions_waiting{
-    "codeexec_executions_waiting", gauge, "bound",
+    "codeexec_executions_waiting", gauge, "bound, class",
     "Executions that wait for a slot, by the bound that they wait for (cluster, namespace)."};
+inline constexpr metric executions_oldest_waiting{
+    "codeexec_executions_oldest_waiting_seconds", gauge, "class",
+    "Age of the oldest execution that waits for a slot; 0 where none does."};
+inline constexpr metric execution_queue_duration{
+    "codeexec_execution_queue_duration_seconds", histogram, "class",
+    "The step queue (accepted to Job created) of finished executions, by class of namespaces."};
 inline constexpr metric executions_tracked{"codeexec_executions_tracked", gauge, "",
                                            "Unfinished executions that this process keeps a record of."};
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,8 +27,10 @@ using lag_histogram = base::histogram<lag_bounds>;
 
 struct operator_counters {
   reconciler::counters executions;
-  std::size_t running = 0;
-  execution::admission_queue::depth waiting;
+  /// The configuration's classes of namespaces, their slots and lines; and how long the oldest of each line is there.
+  std::vector<std::string> classes;
+  std::vector<execution::admission_queue::depth> slots;
+  std::vector<std::chrono::steady_clock::duration> oldest_waiting;
   std::size_t tracked = 0;
 
   runtime::controller_counters passes;
