@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include "codeexec/base/encoding.hpp"
 #include "codeexec/local/builtin_types.hpp"
@@ -204,11 +205,9 @@ reply api_server::state::list(target const& t) {
     version = found->version;
     items = found->items;
   } else {
-    items = objects.list(t.type->id(), t.path.ns);
-    if (!wanted->labels.empty() || !wanted->fields.empty()) {
-      items.erase(std::remove_if(items.begin(), items.end(), [&](object const& o) { return !wanted->matches(*o); }),
-                  items.end());
-    }
+    bool const filtered = !wanted->labels.empty() || !wanted->fields.empty();
+    std::function<bool(object const&)> const matches = [&](object const& o) { return wanted->matches(*o); };
+    items = objects.list(t.type->id(), t.path.ns, filtered ? matches : nullptr);
   }
   json metadata = {{"resourceVersion", std::to_string(version)}};
   std::size_t const to = limit == 0 ? items.size() : std::min(items.size(), from + limit);

@@ -245,16 +245,21 @@ result<object> store::require(kube::resource const& type, std::string_view ns, s
   return found;
 }
 
-std::vector<object> store::list(kube::resource const& type, std::string_view ns) const {
+std::vector<object> store::list(kube::resource const& type, std::string_view ns,
+                                std::function<bool(object const&)> const& wanted) const {
   std::vector<object> out;
   auto const where = find_table(type);
   if (!where) {
     return out;
   }
   if (ns.empty() || !where->type->namespaced) {
-    out.reserve(where->rows.size());
+    if (!wanted) {
+      out.reserve(where->rows.size());
+    }
     for (auto const& [key, value] : where->rows) {
-      out.push_back(value);
+      if (!wanted || wanted(value)) {
+        out.push_back(value);
+      }
     }
     return out;
   }
@@ -263,7 +268,9 @@ std::vector<object> store::list(kube::resource const& type, std::string_view ns)
     if (at->first.compare(0, prefix.size(), prefix) != 0) {
       break;
     }
-    out.push_back(at->second);
+    if (!wanted || wanted(at->second)) {
+      out.push_back(at->second);
+    }
   }
   return out;
 }

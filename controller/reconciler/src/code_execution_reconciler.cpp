@@ -789,40 +789,26 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_u
 }
 
 /// What this Job's creation was decided by may be long past when it arrives: another may have come and gone under its
-/// name. Now that it has the name, no third one comes.
+/// name. Now that it has the name, no third one comes. The Events would tell longer, but a server that is asked for
+/// those of one object reads all of the namespace.
 kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_another_job(record_ptr r) {
   auto const own = r->job ? r->job->metadata.uid : std::string();
+  bool const made_here = !r->known.job_adopted && r->known.job_created;
+  bool another = made_here && !r->known.job_shown && !r->status().jobName.empty();
+  kube::list_options options;
+  options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
   auto const by = base::deadline::after(request_timeout);
-  kube::list_options of_execution;
-  of_execution.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
-  auto list_pods = kube::make_list(kube::pods, r->key.ns, of_execution);
-  auto listing_pods = send(*r, std::move(list_pods), by);
-  auto const pods = co_await std::move(listing_pods);
+  auto request = kube::make_list(kube::pods, r->key.ns, options);
+  auto sending = send(*r, std::move(request), by);
+  auto const pods = co_await std::move(sending);
   if (!pods) co_return outcome::retry(pods.error());
   auto const found = kube::decode_list(*pods);
   if (!found) co_return outcome::retry(found.error());
-  bool another = false;
   for (auto const& item : found->items) {
     auto const decoded = kube::decode_pod(item);
     auto const* const pod = std::get_if<kube::Pod>(&decoded);
     auto const* const owner = pod == nullptr ? nullptr : pod->metadata.controller_owner();
     another = another || (owner != nullptr && owner->name == r->job_key.name && owner->uid != own);
-  }
-
-  kube::list_options of_job;
-  of_job.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
-  of_job.limit = 50;
-  auto list_events = kube::make_list(kube::core_events, r->key.ns, of_job);
-  auto listing_events = send(*r, std::move(list_events), by);
-  auto const events = co_await std::move(listing_events);
-  if (!events && !events.error().is_forbidden()) co_return outcome::retry(events.error());
-  auto const told = events ? kube::decode_list(*events) : kube::result<kube::list_page>(kube::list_page());
-  if (!told) co_return outcome::retry(told.error());
-  for (auto const& item : told->items) {
-    auto const decoded = kube::decode_core_event(item);
-    auto const* const event = std::get_if<kube::CoreEvent>(&decoded);
-    if (event == nullptr || event->involvedObject.uid.empty()) continue;
-    another = another || event->involvedObject.uid != own;
   }
   r->known.another_job = another;
   co_return std::nullopt;
@@ -1027,6 +1013,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::write_sta
   json const patch = {{"metadata", {{"resourceVersion", r->metadata().resourceVersion}}},
                       {"status", std::move(changes)}};
   auto const by = base::deadline::after(request_timeout);
+  // Also where the answer is lost.
+  if (!status->jobName.empty()) r->known.job_shown = true;
   auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::merge, dump(patch),
                                   api::field_manager, "status");
   auto sending = send(*r, std::move(request), by);

@@ -86,8 +86,9 @@ struct memory {
   bool job_adopted = false;  ///< the Job was found, not made
   /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
   bool confirmed = false;
-  bool another_job = false;                        ///< found then: a Job before this one, whose code may have run
-  std::optional<base::wall_time> runner_checked;   ///< when its ConfigMap was last known to stand in the namespace
+  bool another_job = false;                       ///< found then: a Job before this one, whose code may have run
+  bool job_shown = false;                         ///< this process has written a status that names the Job, or tried to
+  std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
   std::optional<base::wall_time> network_checked;  ///< the same of the NetworkPolicy
   source_state source;                             ///< where spec.codeFrom names the code
   bool job_ruled_out = false;                      ///< the server was asked and has no Job of the name

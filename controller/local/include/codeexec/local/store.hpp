@@ -137,7 +137,8 @@ class store {
   /// get() as the API answers it.
   result<object> require(kube::resource const& type, std::string_view ns, std::string_view name) const;
   /// ns empty: every namespace. Ordered by namespace, then name.
-  std::vector<object> list(kube::resource const& type, std::string_view ns = {}) const;
+  std::vector<object> list(kube::resource const& type, std::string_view ns = {},
+                           std::function<bool(object const&)> const& wanted = {}) const;
   std::size_t count(kube::resource const& type) const;
   object find_uid(std::string_view uid) const;
   struct located {
