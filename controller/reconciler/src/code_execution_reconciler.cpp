@@ -691,6 +691,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   if (job == nullptr) co_return outcome::retry("the answer to the Job's creation cannot be read");
   ++counters_.started;
   r->known.job_created = clock_.wall_now();
+  r->known.job_made = job->metadata.uid;
   tell_(execution::job_created(r->stored->metadata, job->metadata.name));
   // The watch may have been quicker.
   if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
@@ -793,8 +794,12 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_u
 /// those of one object reads all of the namespace.
 kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_another_job(record_ptr r) {
   auto const own = r->job ? r->job->metadata.uid : std::string();
-  bool const made_here = !r->known.job_adopted && r->known.job_created;
-  bool another = made_here && !r->known.job_shown && !r->status().jobName.empty();
+  // Others who see this Job say when the server made it. Who made another says when that was, by a clock of their own.
+  bool const is_new = r->known.job_made && r->job && r->known.job_made == own;
+  auto const& timeline = r->status().timeline;
+  auto const shown = timeline ? base::parse_time(timeline->jobCreated) : std::nullopt;
+  auto const made = r->job ? base::parse_time(r->job->metadata.creationTimestamp) : std::nullopt;
+  bool another = is_new && !r->known.job_shown && shown && made && *shown < *made - seconds(1);
   kube::list_options options;
   options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
   auto const by = base::deadline::after(request_timeout);

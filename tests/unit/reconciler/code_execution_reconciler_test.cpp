@@ -104,7 +104,10 @@ TEST(Reconciler, AJobThatCameAfterAnotherOfItsNameIsNotSentTheInput) {
         pod["status"] = {{"phase", "Running"}};
         cluster.create("pods", std::move(pod));
       } else {
-        cluster.execution()["status"] = {{"phase", "Running"}, {"reason", "Running"}, {"jobName", name}};
+        cluster.execution()["status"] = {{"phase", "Running"},
+                                         {"reason", "Running"},
+                                         {"jobName", name},
+                                         {"timeline", {{"jobCreated", "2026-01-31T09:59:50.123456Z"}}}};
         cluster.touch(cluster.execution());
       }
       return std::nullopt;

@@ -87,6 +87,7 @@ struct memory {
   /// The newest state was read after the Job was made, and the execution had not ended: nobody else ran it.
   bool confirmed = false;
   bool another_job = false;                       ///< found then: a Job before this one, whose code may have run
+  std::optional<std::string> job_made;            ///< uid of the Job that this process made
   bool job_shown = false;                         ///< this process has written a status that names the Job, or tried to
   std::optional<base::wall_time> runner_checked;  ///< when its ConfigMap was last known to stand in the namespace
   std::optional<base::wall_time> network_checked;  ///< the same of the NetworkPolicy
