@@ -5,6 +5,9 @@
 namespace codeexec::local {
 namespace {
 
+/// kube-apiserver's --event-ttl.
+constexpr std::chrono::hours event_lifetime{1};
+
 using nlohmann::json;
 
 /// Objects looked at before others get the thread.
@@ -66,6 +69,9 @@ void garbage_collector::start() {
       if (one.being_deleted() || at_path(*one, "metadata.ownerReferences").is_array()) {
         enqueue(*type, one);
       }
+      if (type->id() == kube::core_events) {
+        outlive(one);
+      }
     }
   }
 }
@@ -73,6 +79,9 @@ void garbage_collector::start() {
 void garbage_collector::observe(resource_type const& type, event const& what) {
   object const& now = what.current;
   if (what.type != event_type::deleted) {
+    if (type.id() == kube::core_events) {
+      outlive(now);
+    }
     if (now.being_deleted() || at_path(*now, "metadata.ownerReferences").is_array()) {
       enqueue(type, now);
     }
@@ -105,6 +114,33 @@ void garbage_collector::observe(resource_type const& type, event const& what) {
     if (crd && crd.being_deleted()) {
       enqueue(*objects_.find_type(kube::custom_resource_definitions.group, kube::custom_resource_definitions.plural),
               crd);
+    }
+  }
+}
+
+/// Old ones are looked for with each new one: where nothing happens, nothing grows.
+void garbage_collector::outlive(object const& what) {
+  auto const now = objects_.clock().wall_now();
+  events_.push_back({now, what.ns(), what.name(), what.resource_version()});
+  if (now - events_.front().at < event_lifetime) {
+    return;
+  }
+  post_([this, alive = alive_] {
+    if (*alive) {
+      forget_events();
+    }
+  });
+}
+
+void garbage_collector::forget_events() {
+  auto const now = objects_.clock().wall_now();
+  while (!events_.empty() && now - events_.front().at >= event_lifetime) {
+    auto const oldest = std::move(events_.front());
+    events_.pop_front();
+    object const what = objects_.get(kube::core_events, oldest.ns, oldest.name);
+    // One that was written since has another place in the line.
+    if (what && what.resource_version() == oldest.resource_version) {
+      (void)objects_.remove(kube::core_events, oldest.ns, oldest.name);
     }
   }
 }

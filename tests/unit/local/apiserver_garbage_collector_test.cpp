@@ -58,6 +58,40 @@ class collector : public ::testing::Test {
   garbage_collector collects;
 };
 
+TEST_F(collector, events_are_forgotten_an_hour_after_they_were_last_written) {
+  auto const event = [this](std::string const& name) {
+    json value = {{"metadata", {{"name", name}, {"namespace", "default"}}},
+                  {"involvedObject", {{"kind", "Job"}, {"name", "x"}, {"namespace", "default"}}},
+                  {"reason", "SuccessfulCreate"},
+                  {"type", "Normal"},
+                  {"count", 1}};
+    ASSERT_TRUE(objects.create(kube::core_events, value));
+    settle();
+  };
+  auto const is_there = [this](std::string const& name) {
+    return static_cast<bool>(objects.get(kube::core_events, "default", name));
+  };
+  event("once");
+  event("again");
+  clock.now += std::chrono::minutes(40);
+  ASSERT_TRUE(objects.mutate(kube::core_events, "default", "again", part::all, [](json& value) {
+    value["count"] = 2;
+    return true;
+  }));
+  event("later");
+  EXPECT_TRUE(is_there("once"));
+  clock.now += std::chrono::minutes(21);
+  event("now");
+  EXPECT_FALSE(is_there("once"));
+  EXPECT_TRUE(is_there("again"));
+  clock.now += std::chrono::minutes(60);
+  event("last");
+  EXPECT_FALSE(is_there("again"));
+  EXPECT_FALSE(is_there("later"));
+  EXPECT_FALSE(is_there("now"));
+  EXPECT_TRUE(is_there("last"));
+}
+
 TEST_F(collector, dependents_go_after_their_owner_and_theirs_after_them) {
   auto const owner = map("owner");
   auto const child = map("child", owner);

@@ -1,6 +1,8 @@
-// What follows from a deletion: dependents, orphans, the contents of a namespace, the objects of a definition.
+// What follows from a deletion: dependents, orphans, the contents of a namespace, the objects of a definition. And what
+// time takes: Events, an hour after they were last written.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "codeexec/base/time.hpp"
 #include "codeexec/local/store.hpp"
 
 namespace codeexec::local {
@@ -32,7 +35,16 @@ class garbage_collector {
  private:
   using key = std::tuple<std::string, std::string, std::string, std::string>;  // group, plural, namespace, name
 
+  struct written_event {
+    base::wall_time at;
+    std::string ns;
+    std::string name;
+    std::uint64_t resource_version;
+  };
+
   void observe(resource_type const& type, event const& what);
+  void outlive(object const& what);
+  void forget_events();
   void enqueue(resource_type const& type, object const& what);
   void run();
   void look_at(key const& which);
@@ -47,6 +59,7 @@ class garbage_collector {
   std::deque<key> queue_;
   std::set<key> queued_;
   bool scheduled_ = false;
+  std::deque<written_event> events_;  ///< in the order in which they were written
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
