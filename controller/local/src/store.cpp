@@ -355,7 +355,7 @@ result<object> store::commit(table& where, event_type what, json value, object c
   where.history_bytes += made.text().size();
   where.history.push_back(written);
   while (where.history.size() > limits_.history_events ||
-         (where.history_bytes > limits_.history_bytes && where.history.size() > 1)) {
+         (where.history_bytes > limits_.history_bytes && where.history.size() > limits_.history_at_least)) {
     where.history_bytes -= where.history.front()->current.text().size();
     where.forgotten = where.history.front()->resource_version;
     where.history.pop_front();

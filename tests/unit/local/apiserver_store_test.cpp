@@ -253,6 +253,28 @@ TEST_F(small_history, a_reader_that_falls_behind_is_told_so) {
   EXPECT_EQ(late.error().reason, "Expired");
 }
 
+class history_of_large_objects : public store_test {
+ protected:
+  static store::settings limits() {
+    store::settings s;
+    s.history_bytes = 1000;
+    s.history_at_least = 4;
+    return s;
+  }
+  history_of_large_objects() : store_test(limits()) {}
+};
+
+TEST_F(history_of_large_objects, keeps_a_few_and_no_more) {
+  made("a");
+  std::vector<std::uint64_t> versions;
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(objects.create(widgets, widget("b" + std::to_string(i), {{"text", std::string(900, 'x')}})));
+    versions.push_back(objects.resource_version());
+  }
+  EXPECT_TRUE(objects.open_watch(widgets, "", versions[1], [] {})) << "the last four are there";
+  EXPECT_FALSE(objects.open_watch(widgets, "", versions[0], [] {}));
+}
+
 TEST_F(small_history, an_object_larger_than_etcd_takes_is_refused_and_costs_no_version) {
   auto const before = objects.resource_version();
   auto const got = objects.create(widgets, widget("big", {{"blob", std::string(5000, 'x')}}));

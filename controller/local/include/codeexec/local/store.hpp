@@ -108,9 +108,12 @@ struct removed {
 class store {
  public:
   struct settings {
-    std::size_t history_events = 10000;               ///< per type, before the oldest writes are forgotten
-    std::size_t history_bytes = 64u * 1024u * 1024u;  ///< per type, serialised size of the objects in it
-    std::size_t max_object_bytes = 1536u * 1024u;     ///< etcd's request limit
+    std::size_t history_events = 10000;  ///< per type, before the oldest writes are forgotten
+    /// Per type, serialised size of the objects in it; they take five times that in memory, and the more memory there
+    /// is, the longer each start of a process takes. Of large ones a few are kept all the same.
+    std::size_t history_bytes = 8u * 1024u * 1024u;
+    std::size_t history_at_least = 128;
+    std::size_t max_object_bytes = 1536u * 1024u;  ///< etcd's request limit
   };
 
   /// `clock` must outlive the store. `random` names generateName's suffixes and uids.
