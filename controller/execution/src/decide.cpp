@@ -18,8 +18,6 @@ using std::chrono::milliseconds;
 constexpr auto log_patience = 10s;
 /// The way to a node's logs (its kubelet, a tunnel) comes back after a restart; the output is still there.
 constexpr auto log_outage_patience = 5min;
-/// A log that is read a second time, and comes to no end.
-constexpr auto hung_log_patience = 60s;
 /// The kubelet says why a container was killed 1 to 2 s after the runner's own report.
 constexpr auto kill_reason_patience = 3s;
 /// Watches of Jobs and Pods are two: news of one may come before older news of the other.
@@ -878,10 +876,11 @@ class decider {
     }
   }
 
-  /// A follower gets to the log's end soon after the container's, or never.
+  /// A follower gets to the log's end soon after the container's, or never. A second reading ends by itself, and is
+  /// repeated.
   bool await_follower() {
     auto const since = o_.known.end_seen.value_or(now_);
-    auto const until = since + (o_.log.read_anew ? hung_log_patience : log_patience);
+    auto const until = since + (o_.log.read_anew ? log_outage_patience : log_patience);
     if (now_ >= until) return false;
     look_again_at(until);
     return true;

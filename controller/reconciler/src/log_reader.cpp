@@ -9,6 +9,8 @@ namespace {
 /// The runner writes 9 MiB at most; the node keeps 10.
 constexpr std::int64_t longest_log = 16 * 1024 * 1024;
 constexpr std::chrono::seconds open_timeout{30};
+/// What is read after the end lies there whole: a server that sends nothing for so long is not heard any more.
+constexpr std::chrono::seconds pause_limit{10};
 /// The kubelet ends a followed log within a second of the container's end.
 constexpr std::chrono::seconds end_timeout{5};
 constexpr std::size_t longest_end = 64 * 1024;
@@ -42,7 +44,7 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
   auto stream = std::move(*opened);
   std::int64_t bytes = 0;
   for (;;) {
-    auto reading_some = stream->read_some(by);
+    auto reading_some = stream->read_some(what.follow ? by : by.min(base::deadline::after(pause_limit)));
     auto chunk = co_await std::move(reading_some);
     if (!chunk) {
       reading.problem = chunk.error().describe();
