@@ -199,7 +199,6 @@ kube::result<std::string> cluster::serve(kube::request const& r) {
     if (!wanted.empty() && wanted != found->second["metadata"]["uid"]) {
       return refuse(409, "Conflict", "Precondition failed: UID in precondition: " + wanted);
     }
-    if (p.plural == "jobs") witness_.of(owner_uid(found->second)).job_deleted = true;
     remove(key);
     return std::string(R"({"kind":"Status","status":"Success"})");
   }

@@ -30,8 +30,7 @@ struct truth {
   duration started{};
   std::set<std::string> disasters;  ///< what befell it beyond the operator's own troubles: "evicted", "node lost", ...
   bool cancel_asked = false;
-  std::string waited_for;    ///< the reason of its newest status that was not final
-  bool job_deleted = false;  ///< by an operator
+  std::string waited_for;  ///< the reason of its newest status that was not final
   std::set<std::string> jobs_with_input;
   /// When the newest operator began its work, nothing was left that tells of a Job: it had been deleted by hand.
   bool job_forgotten = false;

@@ -726,8 +726,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_job(
   }
   r->known.job_created = base::parse_time(job->metadata.creationTimestamp).value_or(clock_.wall_now());
   r->known.job_adopted = true;
-  if (!r->job) forget_pod_answers(*r);
-  if (!r->job) r->job = std::make_shared<kube::Job const>(std::move(*job));
+  if (!r->job) {
+    forget_pod_answers(*r);
+    r->job = std::make_shared<kube::Job const>(std::move(*job));
+  }
   co_return std::nullopt;
 }
 
@@ -800,42 +802,44 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_
   auto const shown = timeline ? base::parse_time(timeline->jobCreated) : std::nullopt;
   auto const made = r->job ? base::parse_time(r->job->metadata.creationTimestamp) : std::nullopt;
   bool another = is_new && !r->known.job_shown && shown && made && *shown < *made - seconds(1);
-  kube::list_options options;
-  options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
-  auto const by = base::deadline::after(request_timeout);
-  auto request = kube::make_list(kube::pods, r->key.ns, options);
-  auto sending = send(*r, std::move(request), by);
-  auto const pods = co_await std::move(sending);
-  if (!pods) co_return outcome::retry(pods.error());
-  auto const found = kube::decode_list(*pods);
+  auto listing = list_pods(r);
+  auto const found = co_await std::move(listing);
   if (!found) co_return outcome::retry(found.error());
-  for (auto const& item : found->items) {
-    auto const decoded = kube::decode_pod(item);
-    auto const* const pod = std::get_if<kube::Pod>(&decoded);
-    auto const* const owner = pod == nullptr ? nullptr : pod->metadata.controller_owner();
+  for (auto const& pod : *found) {
+    auto const* const owner = pod.metadata.controller_owner();
     another = another || (owner != nullptr && owner->name == r->job_key.name && owner->uid != own);
   }
   r->known.another_job = another;
   co_return std::nullopt;
 }
 
-kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(record_ptr r) {
+kube::task<kube::result<std::vector<kube::Pod>>> code_execution_reconciler::list_pods(record_ptr r) {
   kube::list_options options;
   options.label_selector = std::string(api::labels::execution_uid) + "=" + r->uid;
   auto const by = base::deadline::after(request_timeout);
-  auto const before = version_of(watched_pod(*r));
   auto request = kube::make_list(kube::pods, r->key.ns, options);
   auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
-  if (!answer) co_return outcome::retry(answer.error());
+  if (!answer) co_return answer.error();
   auto const page = kube::decode_list(*answer);
-  if (!page) co_return outcome::retry(page.error());
-  r->known.pod_asked = clock_.wall_now();
+  if (!page) co_return page.error();
+  std::vector<kube::Pod> pods;
   for (auto const& item : page->items) {
     auto decoded = kube::decode_pod(item);
-    auto* const pod = std::get_if<kube::Pod>(&decoded);
-    if (pod == nullptr || !is_pod_of(*r, *pod)) continue;
-    r->found_pod = std::make_shared<kube::Pod const>(std::move(*pod));
+    if (auto* const pod = std::get_if<kube::Pod>(&decoded)) pods.push_back(std::move(*pod));
+  }
+  co_return pods;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(record_ptr r) {
+  auto const before = version_of(watched_pod(*r));
+  auto listing = list_pods(r);
+  auto found = co_await std::move(listing);
+  if (!found) co_return outcome::retry(found.error());
+  r->known.pod_asked = clock_.wall_now();
+  for (auto& pod : *found) {
+    if (!is_pod_of(*r, pod)) continue;
+    r->found_pod = std::make_shared<kube::Pod const>(std::move(pod));
     r->found_pod_at = clock_.steady_now();
     r->found_pod_instead_of = before;
     co_return std::nullopt;

@@ -143,6 +143,8 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
   kube::task<step> find_job(record_ptr r);
   kube::task<step> confirm_unfinished(record_ptr r);
+  /// Of whatever Job, those that carry the execution's label; what cannot be read is left out.
+  kube::task<kube::result<std::vector<kube::Pod>>> list_pods(record_ptr r);
   kube::task<step> find_pod(record_ptr r);
   kube::task<step> look_for_another_job(record_ptr r);
   kube::task<step> look_for_traces(record_ptr r);
