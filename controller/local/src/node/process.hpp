@@ -55,7 +55,8 @@ struct process_options {
   std::vector<std::filesystem::path> cgroups;  ///< cgroup.procs files to join before exec
   std::optional<std::filesystem::path> working_folder;
   /// Runs in the child, in place of exec, with the signals reset and the descriptors in place; must exec or _exit.
-  /// Only async-signal-safe calls. The flags are given to clone(2) besides.
+  /// It may share this process' memory while the thread that started it waits: only async-signal-safe calls, no change
+  /// of what is ours, and identity by the bare system calls. The flags are given to clone(2) besides.
   std::function<void()> child;
   unsigned long clone_flags = 0;
   int network = -1;  ///< descriptor of a network namespace that the child enters first; -1: ours, or clone_flags'

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <grp.h>
 #include <linux/capability.h>
 #include <list>
 #include <sched.h>
@@ -158,8 +157,10 @@ bool make_mounts_private() {
       prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
     }
   }
-  if (setgroups(setup.groups.size(), setup.groups.data()) != 0 || setresgid(setup.gid, setup.gid, setup.gid) != 0 ||
-      setresuid(setup.uid, setup.uid, setup.uid) != 0) {
+  // The bare calls: glibc's tell all threads of the process, and the memory here is the parent's (process.cpp).
+  if (syscall(SYS_setgroups, setup.groups.size(), setup.groups.data()) != 0 ||
+      syscall(SYS_setresgid, setup.gid, setup.gid, setup.gid) != 0 ||
+      syscall(SYS_setresuid, setup.uid, setup.uid, setup.uid) != 0) {
     give_up(failure, "cannot become the container's user", "");
   }
   if (!setup.keep_capabilities && setup.uid == 0) {
