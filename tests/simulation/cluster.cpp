@@ -199,6 +199,10 @@ kube::result<std::string> cluster::serve(kube::request const& r) {
     if (!wanted.empty() && wanted != found->second["metadata"]["uid"]) {
       return refuse(409, "Conflict", "Precondition failed: UID in precondition: " + wanted);
     }
+    auto const state = body.value("preconditions", json::object()).value("resourceVersion", "");
+    if (!state.empty() && state != found->second["metadata"]["resourceVersion"]) {
+      return refuse(409, "Conflict", "Precondition failed: ResourceVersion in precondition: " + state);
+    }
     remove(key);
     return std::string(R"({"kind":"Status","status":"Success"})");
   }

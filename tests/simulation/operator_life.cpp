@@ -20,9 +20,9 @@ std::string describe(kube::request const& r) {
 }  // namespace
 
 char const* name_of(fault f) {
-  constexpr std::array<char const*, 12> names{"none",     "kill_before", "kill_after", "kill_early",
-                                              "refused",  "lost",        "doubled",    "late_double",
-                                              "too_many", "internal",    "timed_out",  "silence"};
+  constexpr std::array<char const*, 14> names{"none",      "kill_before", "kill_after",  "kill_early", "refused",
+                                              "lost",      "doubled",     "late_double", "too_many",   "internal",
+                                              "timed_out", "silence",     "expired",     "conflict"};
   return names.at(static_cast<std::size_t>(f));
 }
 
@@ -253,6 +253,12 @@ std::shared_ptr<call> operator_life::send(kube::request r, bool stream) {
     case fault::timed_out:
       done_after(travels);
       fail_with(status(504, "Timeout"), travels * 2);
+      break;
+    case fault::expired:
+      fail_with(status(410, "Expired"), travels);
+      break;
+    case fault::conflict:
+      fail_with(status(409, "Conflict"), travels);
       break;
     case fault::silence:
       done_after(travels);

@@ -42,8 +42,10 @@ enum class fault {
   internal,     ///< 500, not done
   timed_out,    ///< the server says 504 though it was done
   silence,      ///< the client gives up after 30 s; it was done
+  expired,      ///< 410, not done; of a list a word that means something, of anything else none
+  conflict,     ///< 409 without a cause, not done
 };
-inline constexpr fault last_fault = fault::silence;
+inline constexpr fault last_fault = fault::conflict;
 char const* name_of(fault f);
 
 /// A request under way.

@@ -141,6 +141,8 @@ void witness::judge(truth const& t, json const& status) {
   // Decided before the pod was told to stop, and found by a successor: the start may have come in between.
   bool const in_doubt = operator_died && t.waited_for == reason && message.find("cannot be told") != std::string::npos;
   if (says_not_run(reason) && t.runs > 0 && !admits && !unseen && !in_doubt) wrong("the code had been started");
+  // What was stopped before it was seen to start keeps what it wrote all the same.
+  if ((admits || in_doubt) && t.runs > 0 && unharmed && t.reported && !whole) wrong("output is missing");
   if ((reason == "OutputLost" || reason == "NodeLost" || reason == "Evicted" || reason == "InternalError") &&
       unharmed) {
     wrong("nothing was lost");

@@ -40,7 +40,7 @@ bool may_pass(kube::error const& e) {
   bool const unreachable = e.kind() == kube::error_kind::connect || e.kind() == kube::error_kind::tls;
   // Whoever sits before the terminal has to log in anew, and is told so at once.
   bool const hopeless = e.is_already_exists() || e.is_unauthorized() || other_object || unreachable;
-  return (e.is_retryable() || e.is_gone()) && !hopeless;
+  return e.is_retryable() && !hopeless;
 }
 
 kube::task<kube::result<std::string>> send_patiently(session& in, kube::request request, base::deadline by,

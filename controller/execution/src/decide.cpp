@@ -113,6 +113,14 @@ class decider {
     return false;
   }
 
+  /// The Job controller may have acted on it, and no watch has shown its words yet.
+  bool deadline_is_over() const {
+    if (deadline_exceeded()) return true;
+    bool const failed_before = o_.job && o_.job->status.condition("Failed") != nullptr;
+    return o_.job && !failed_before && o_.job->status.startTime && o_.job->spec.activeDeadlineSeconds &&
+           elapsed(*o_.job->status.startTime, std::chrono::seconds(*o_.job->spec.activeDeadlineSeconds));
+  }
+
   /// Why the pod was taken away, where somebody says so; empty otherwise.
   std::string disruption() const {
     if (!o_.pod) return {};
@@ -185,10 +193,10 @@ class decider {
       plan_.status = make_progress_status(o_, api::phases::pending, end.reason, end.message, now_);
       return;
     }
-    stop_pod();
+    stop_code();
   }
 
-  void stop_pod() {
+  void delete_the_job() {
     bool const asked_not_long_ago = o_.known.job_deleted && !elapsed(*o_.known.job_deleted, 10s);
     if (job_there() && !asked_not_long_ago && !o_.job->metadata.being_deleted()) act(delete_job{o_.job->metadata.uid});
     look_again_in(1s);
@@ -302,12 +310,8 @@ class decider {
       return;
     }
     if (conclude()) return;
-    if (verdict()) {
-      stop_pod();
-      return;
-    }
-    if (cancelled()) {
-      stop_for_cancel();
+    if (verdict() || cancelled()) {
+      stop_code();
       return;
     }
     if (job_there() && !code_may_have_run() && !o_.known.input_ready && !o_.pod_gone) {
@@ -610,7 +614,8 @@ class decider {
 
   bool startup_over() const { return elapsed(o_.known.accepted, o_.resolved->startup_timeout); }
 
-  void stop_for_cancel() {
+  /// Also where it was not seen to start: it may have, and no watch has shown it yet.
+  void stop_code() {
     // Whoever follows the log gets what was written so far, and the runner's report.
     if (running() && o_.log.state == log_state::progress::none && !o_.pod_gone) act(follow_log{o_.pod->metadata.name});
     // A Pod that is deleted takes its output along, and this process may die before it has stored that.
@@ -630,14 +635,21 @@ class decider {
         look_again_at(made_by);
         return;
       }
+      if (o_.pod) {
+        // In the state in which it has no node: given one meanwhile, it may run, and is not deleted.
+        act(delete_pod{o_.pod->metadata.name, o_.pod->metadata.uid, o_.pod->metadata.resourceVersion});
+        return;
+      }
     }
-    stop_pod();
+    delete_the_job();
   }
 
   /// No watch has shown a pod that has a node, which is not to say that none runs: with its Job deleted, what it wrote
   /// would be lost.
   bool start_may_be_unseen() const {
     if (!job_there() || o_.job->metadata.being_deleted() || o_.known.job_deleted) return false;
+    bool const tried_enough = o_.known.pod_end_tried && elapsed(*o_.known.pod_end_tried, end_patience);
+    if (o_.known.pod_removed || o_.known.pod_end_refused || tried_enough) return false;
     return !o_.pod_gone && (!o_.pod || (o_.pod->spec.nodeName.empty() && !o_.pod->metadata.being_deleted()));
   }
 
@@ -1024,9 +1036,9 @@ class decider {
     auto const taken = disruption();
     if (!taken.empty())
       return {api::reasons::evicted, "The pod was taken away before the code started: " + taken, std::nullopt, false};
-    if (deadline_exceeded()) return not_started_in_time();
-    if (o_.pod->metadata.being_deleted())
-      return {api::reasons::evicted, "The pod was deleted before the code started.", std::nullopt, false};
+    bool const deleted = o_.pod->metadata.being_deleted();
+    if (deadline_exceeded() || (deleted && deadline_is_over())) return not_started_in_time();
+    if (deleted) return {api::reasons::evicted, "The pod was deleted before the code started.", std::nullopt, false};
     return {api::reasons::pod_rejected, "The node refused the pod: " + why, std::nullopt, false};
   }
 
@@ -1037,9 +1049,11 @@ class decider {
             std::nullopt, false};
   }
 
-  static conclusion not_seen_to_start() {
+  conclusion not_seen_to_start() const {
     return {api::reasons::cancelled,
-            "Cancelled (spec.cancel). The code was not seen to start; had it started, what it wrote is lost.",
+            o_.known.pod_removed
+                ? "Cancelled before it was started (spec.cancel)."
+                : "Cancelled (spec.cancel). The code was not seen to start; had it started, what it wrote is lost.",
             std::nullopt, false};
   }
 
@@ -1052,7 +1066,7 @@ class decider {
         finish(*end);
       } else if (cancelled()) {
         finish(not_seen_to_start());
-      } else if (deadline_exceeded()) {
+      } else if (deadline_is_over()) {
         finish(not_started_in_time());
       } else {
         auto const why = disruption();
@@ -1083,15 +1097,10 @@ class decider {
         act(find_pod{});
         return true;
       }
-      if (auto const end = verdict()) {
-        finish(*end);
-        return true;
-      }
-      finish({cancelled() ? api::reasons::cancelled : api::reasons::output_lost,
-              cancelled() ? not_seen_to_start().message
-                          : "The Job was deleted before its result was stored. It is not made again: create a new "
-                            "CodeExecution to run the code once more.",
-              std::nullopt, false});
+      finish(stopped_or({api::reasons::output_lost,
+                         "The Job was deleted before its result was stored. It is not made again: create a new "
+                         "CodeExecution to run the code once more.",
+                         std::nullopt, false}));
       return true;
     }
     for (char const* type : {"Complete", "Failed"}) {
@@ -1107,13 +1116,20 @@ class decider {
         act(find_pod{});
         return true;
       }
-      if (deadline_exceeded()) return false;  // wait_for_start() knows what it waited for
-      finish({api::reasons::output_lost,
-              "The Job ended and its pod is gone: its output could not be had. (" + c->reason + ": " + c->message + ")",
-              std::nullopt, false});
+      if (deadline_exceeded() && !verdict() && !cancelled()) return false;  // wait_for_start() knows for what it waited
+      finish(stopped_or(
+          {api::reasons::output_lost,
+           "The Job ended and its pod is gone: its output could not be had. (" + c->reason + ": " + c->message + ")",
+           std::nullopt, false}));
       return true;
     }
     return false;
+  }
+
+  /// Of a pod that nobody has seen: why it was stopped, where it was.
+  conclusion stopped_or(conclusion const& otherwise) const {
+    if (auto const end = verdict()) return *end;
+    return cancelled() ? not_seen_to_start() : otherwise;
   }
 
   observed const& o_;

@@ -189,7 +189,8 @@ bool error::is_retryable() const {
     case error_kind::decode:
       return true;
     case error_kind::api:
-      return is_conflict() || is_unauthorized() || http_status_ == 408 || http_status_ == 429 || http_status_ >= 500;
+      return is_conflict() || is_gone() || is_unauthorized() || http_status_ == 408 || http_status_ == 429 ||
+             http_status_ >= 500;
   }
   return false;
 }

@@ -35,6 +35,8 @@ using std::chrono::seconds;
 
 /// How long an answer of the server's is believed before the watch has shown it.
 constexpr seconds watch_lag{5};
+/// Made, run, stopped and gone again with its pod, by somebody else's hand: hardly in less.
+constexpr seconds shortest_life_of_a_job{5};
 /// Between two looks at Events, which only explain: in a flood all pods are late, and asking for each makes them later.
 constexpr std::chrono::milliseconds events_distance{20};
 /// Of logs whose result is known; more connections than that are not worth keeping.
@@ -384,10 +386,7 @@ kube::task<outcome> code_execution_reconciler::reconcile(object_key key, std::st
   r->reconcile_id = std::move(reconcile_id);
   auto& known = r->known;
   if (known.token.empty()) {
-    constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
-    std::uniform_int_distribution<std::size_t> any(0, digits.size() - 1);
-    for (int i = 0; i < 24; ++i)
-      known.token += digits[any(random_)];
+    known.token = make_token();
     known.runner_config_map = runner_.name();
   }
 
@@ -503,6 +502,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::carry_out
     auto doing = end_pod(r, a->pod, a->uid);
     co_return co_await std::move(doing);
   }
+  if (auto* const a = std::get_if<execution::delete_pod>(&what)) {
+    auto doing = delete_pod(r, std::move(*a));
+    co_return co_await std::move(doing);
+  }
   if (auto* const a = std::get_if<execution::delete_job>(&what)) {
     auto doing = delete_job(r, a->uid);
     co_return co_await std::move(doing);
@@ -574,6 +577,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::add_final
   finalizers.emplace_back(api::cleanup_finalizer);
   // The version makes it a claim: of two operators, or against a state that is long past, one wins.
   json const patch = {{"metadata", {{"resourceVersion", metadata.resourceVersion}, {"finalizers", finalizers}}}};
+  // Not when the answer is read: this process may be stopped for a while meanwhile.
+  auto const claimed = clock_.wall_now();
   auto const by = base::deadline::after(request_timeout);
   auto request = kube::make_patch(kube::code_executions, r->key.ns, r->key.name, kube::patch_type::merge, dump(patch),
                                   api::field_manager);
@@ -587,7 +592,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::add_final
     }
     co_return outcome::retry(answer.error());
   }
-  r->known.claimed = clock_.wall_now();
+  r->known.claimed = claimed;
   take_answer(*r, *answer);
   if (r->known.object_bytes.value_or(0) > execution::max_startable_bytes) {
     // The plan was made without knowing that: what would be started could not say how it ended.
@@ -664,6 +669,15 @@ code_execution_reconciler::step code_execution_reconciler::refused(record& r, ku
   return std::nullopt;
 }
 
+std::string code_execution_reconciler::make_token() {
+  constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::uniform_int_distribution<std::size_t> any(0, digits.size() - 1);
+  std::string token;
+  for (int i = 0; i < 24; ++i)
+    token += digits[any(random_)];
+  return token;
+}
+
 kube::task<code_execution_reconciler::step> code_execution_reconciler::create_job(record_ptr r,
                                                                                   std::shared_ptr<json const> object) {
   // Without the runner's ConfigMap the pod could not start, and without the NetworkPolicy it must not; decide() says
@@ -679,6 +693,9 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::create_jo
   auto sending = send(*r, std::move(request), by);
   auto const answer = co_await std::move(sending);
   if (!answer) {
+    // The request may still arrive, when the Job of a later one is gone again: the pod of this one must not find an
+    // input that was sent for another.
+    r->known.token = make_token();
     if (!answer.error().is_already_exists()) co_return refused(*r, answer.error());
     auto finding = find_job(r);
     auto const end = co_await std::move(finding);
@@ -792,8 +809,8 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::confirm_u
 }
 
 /// What this Job's creation was decided by may be long past when it arrives: another may have come and gone under its
-/// name. Now that it has the name, no third one comes. The Events would tell longer, but a server that is asked for
-/// those of one object reads all of the namespace.
+/// name. Now that it has the name, no third one comes. The Events tell longer than pods do, but a server that is asked
+/// for those of one object reads all of the namespace: only where another can have gone again altogether.
 kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_another_job(record_ptr r) {
   auto const own = r->job ? r->job->metadata.uid : std::string();
   // Others who see this Job say when the server made it. Who made another says when that was, by a clock of their own.
@@ -808,6 +825,28 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_
   for (auto const& pod : *found) {
     auto const* const owner = pod.metadata.controller_owner();
     another = another || (owner != nullptr && owner->name == r->job_key.name && owner->uid != own);
+  }
+  // The finalizer was put on an execution that had none, or its traces were looked for, the Events among them.
+  auto const& traces = r->known.traces;
+  auto const known_free = std::max(r->known.claimed, traces ? std::optional(traces->began) : std::nullopt);
+  bool const made_at_once =
+      is_new && known_free && r->known.job_created && *r->known.job_created - *known_free < shortest_life_of_a_job;
+  if (!another && !made_at_once) {
+    kube::list_options of_job;
+    of_job.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
+    auto const by = base::deadline::after(request_timeout);
+    auto request = kube::make_list(kube::core_events, r->key.ns, of_job);
+    auto sending = send(*r, std::move(request), by);
+    auto const answer = co_await std::move(sending);
+    // Who may not read them goes without: what they are for here takes two accidents at once.
+    if (!answer && !answer.error().is_forbidden()) co_return outcome::retry(answer.error());
+    auto const told = answer ? kube::decode_list(*answer) : kube::result<kube::list_page>(kube::list_page());
+    if (!told) co_return outcome::retry(told.error());
+    for (auto const& item : told->items) {
+      auto const decoded = kube::decode_core_event(item);
+      auto const* const event = std::get_if<kube::CoreEvent>(&decoded);
+      another = another || (event != nullptr && !event->involvedObject.uid.empty() && event->involvedObject.uid != own);
+    }
   }
   r->known.another_job = another;
   co_return std::nullopt;
@@ -851,6 +890,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::find_pod(
 kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_traces(record_ptr r) {
   auto const by = base::deadline::after(request_timeout);
   execution::job_traces traces;
+  traces.began = clock_.wall_now();
   auto get = kube::make_get(kube::code_executions, r->key.ns, r->key.name);
   auto getting = send(*r, std::move(get), by);
   auto const object = co_await std::move(getting);
@@ -940,13 +980,43 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::end_pod(r
   auto const answer = co_await std::move(sending);
   if (!answer && !answer.error().is_not_found()) {
     auto const& e = answer.error();
-    if (e.is_retryable() || e.is_conflict() || e.is_cancelled()) co_return outcome::retry(e);
+    if (e.is_retryable() || e.is_cancelled()) co_return outcome::retry(e);
     base::log::warn("the pod cannot be told to end, its Job is deleted instead", about(*r),
                     {base::log::kv("error", e.describe_for_log())});
     r->known.pod_end_refused = true;
     co_return std::nullopt;
   }
   r->known.pod_ended = clock_.wall_now();
+  co_return std::nullopt;
+}
+
+kube::task<code_execution_reconciler::step> code_execution_reconciler::delete_pod(record_ptr r,
+                                                                                  execution::delete_pod what) {
+  if (!r->known.pod_end_tried) r->known.pod_end_tried = clock_.wall_now();
+  kube::delete_options options;
+  options.uid = std::move(what.uid);
+  options.resource_version = std::move(what.resource_version);
+  options.policy = kube::propagation::background;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_delete(kube::pods, r->key.ns, what.pod, options);
+  auto sending = send(*r, std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  if (!answer && answer.error().is_conflict()) {
+    // It has changed since it was looked at: perhaps a node has it.
+    forget_pod_answers(*r);
+    co_return std::nullopt;
+  }
+  if (!answer && !answer.error().is_not_found()) {
+    auto const& e = answer.error();
+    if (e.is_retryable() || e.is_cancelled()) co_return outcome::retry(e);
+    base::log::warn("the pod cannot be deleted, its Job is instead", about(*r),
+                    {base::log::kv("error", e.describe_for_log())});
+    r->known.pod_end_refused = true;
+    co_return std::nullopt;
+  }
+  // Where it is not found, somebody else was quicker, and nobody can tell whether a node had it by then.
+  r->known.pod_removed = answer.has_value();
+  r->known.pod_end_refused = !answer.has_value();
   co_return std::nullopt;
 }
 

@@ -33,11 +33,9 @@ kube::task<log_reading> read_log(kube::client& client, log_request what) {
     auto const& e = opened.error();
     // "container "code" in pod "x" is waiting to start: ContainerCreating"
     bool const waiting = e.http_status() == 400 && e.message().find("waiting to start") != std::string::npos;
-    // Gone is about a moment of the server's, never about a log.
-    bool const may_pass = e.is_retryable() || e.is_gone();
-    reading.end = waiting    ? log_reading::ending::not_yet
-                  : may_pass ? log_reading::ending::broken
-                             : log_reading::ending::refused;
+    reading.end = waiting            ? log_reading::ending::not_yet
+                  : e.is_retryable() ? log_reading::ending::broken
+                                     : log_reading::ending::refused;
     reading.problem = e.describe();
     co_return reading;
   }

@@ -427,11 +427,15 @@ TEST(GivenUp, OnlyOnceTheCodeCannotStartAnyMore) {
   EXPECT_EQ(p.status->reason, "ImagePullFailed") << "whoever takes over ends it so";
   s.seen.object.status = *p.status;
   p = s.decide();
-  EXPECT_NE(find_action<delete_job>(p), nullptr);
+  EXPECT_NE(find_action<end_pod>(p), nullptr) << "should it have started, its node keeps what it wrote";
+  EXPECT_EQ(find_action<delete_job>(p), nullptr);
   EXPECT_FALSE(p.status);
-  s.seen.job_gone = true;
-  EXPECT_FALSE(s.decide().status) << "the pod is still there";
-  s.seen.pod_gone = true;
+  s.seen.known.pod_ended = s.now;
+  EXPECT_FALSE(s.decide().status) << "the node has not ended it yet";
+  auto ended = waiting_pod("ImagePullBackOff", "Back-off pulling image");
+  ended.status.phase = "Failed";
+  ended.status.reason = "DeadlineExceeded";
+  s.with_pod(ended);
   p = s.decide();
   ASSERT_TRUE(p.status);
   EXPECT_EQ(p.status->phase, "Failed");
@@ -489,23 +493,74 @@ TEST(GivenUp, CancelWaitsUntilTheCodeCannotStart) {
   EXPECT_EQ(reason_of(s.decide()), "Cancelled");
 }
 
-TEST(GivenUp, CancelDeletesThePodThatNoNodeHas) {
+scene with_pod_that_no_node_has() {
   scene s;
   auto pod = waiting_pod("ContainerCreating");
   pod.spec.nodeName.clear();
+  pod.metadata.resourceVersion = "17";
   s.with_pod(pod);
   s.seen.known.input_ready = true;
+  return s;
+}
+
+TEST(GivenUp, CancelDeletesThePodThatNoNodeHas) {
+  auto s = with_pod_that_no_node_has();
   s.seen.object.spec.cancel = true;
   auto p = s.decide();
   EXPECT_NE(find_action<find_pod>(p), nullptr) << "a node may have it, and no watch has shown that";
   EXPECT_EQ(find_action<delete_job>(p), nullptr);
   s.seen.known.pod_asked = s.now;
   p = s.decide();
+  ASSERT_NE(find_action<delete_pod>(p), nullptr);
+  EXPECT_EQ(find_action<delete_pod>(p)->uid, s.seen.pod->metadata.uid);
+  EXPECT_EQ(find_action<delete_pod>(p)->resource_version, "17") << "one that a node has by now may run";
+  EXPECT_EQ(find_action<delete_job>(p), nullptr);
+  s.seen.known.pod_removed = true;
+  p = s.decide();
   EXPECT_NE(find_action<delete_job>(p), nullptr);
   EXPECT_FALSE(p.status);
   s.seen.job_gone = s.seen.pod_gone = true;
   p = s.decide();
   EXPECT_EQ(reason_of(p), "Cancelled");
+  EXPECT_EQ(p.status->message, "Cancelled before it was started (spec.cancel).");
+}
+
+TEST(GivenUp, APodThatNoNodeCanTakeIsDeletedBeforeItsJob) {
+  auto s = with_pod_that_no_node_has();
+  auto p = s.at(301s).decide();
+  ASSERT_TRUE(p.status);
+  EXPECT_EQ(p.status->phase, "Pending");
+  s.seen.object.status = *p.status;
+  s.seen.known.pod_asked = s.now;
+  p = s.decide();
+  EXPECT_NE(find_action<delete_pod>(p), nullptr);
+  EXPECT_EQ(find_action<delete_job>(p), nullptr);
+}
+
+TEST(GivenUp, TheJobIsDeletedWhereItsPodMayNotBe) {
+  auto s = with_pod_that_no_node_has();
+  s.seen.object.spec.cancel = true;
+  s.seen.known.pod_asked = s.now;
+  s.seen.known.pod_end_refused = true;
+  auto p = s.decide();
+  EXPECT_NE(find_action<delete_job>(p), nullptr);
+  s.seen.job_gone = s.seen.pod_gone = true;
+  EXPECT_THAT(s.decide().status->message, HasSubstr("had it started, what it wrote is lost"));
+}
+
+TEST(GivenUp, ASuccessorFindsTheJobEndedWithoutItsPod) {
+  scene s;
+  s.with_job();
+  s.seen.object.spec.cancel = true;
+  s.seen.known.pod_ruled_out = true;
+  auto failed = *s.seen.job;
+  api::Condition end;
+  end.type = "Failed";
+  end.status = "True";
+  end.reason = "BackoffLimitExceeded";
+  failed.status.conditions.push_back(end);
+  s.seen.job = std::make_shared<kube::Job const>(failed);
+  EXPECT_EQ(reason_of(s.decide()), "Cancelled") << "not OutputLost: it was stopped on purpose";
 }
 
 TEST(GivenUp, APodThatWasToldToEndKeepsItsJobThoughALateWatchShowsNoNodeYet) {
@@ -786,6 +841,28 @@ TEST(End, KilledForMemoryKeepsWhatWasWritten) {
   EXPECT_EQ(reason_of(end), "OOMKilled");
   EXPECT_EQ(end.status->stdout_, "before\n");
   EXPECT_THAT(end.status->message, HasSubstr("512Mi"));
+}
+
+TEST(End, APodThatIsDeletedAfterTheJobsDeadlineNeedsNoConditionToTellWhy) {
+  for (bool const failed_otherwise : {false, true}) {
+    SCOPED_TRACE(failed_otherwise);
+    scene s;
+    auto pod = waiting_pod("ContainerCreating");
+    pod.metadata.deletionTimestamp = "2026-01-31T10:00:30Z";
+    s.with_pod(pod);
+    kube::Job job = *make_job_seen();
+    job.status.startTime = start_of_time;
+    job.spec.activeDeadlineSeconds = 400;
+    api::Condition c;
+    c.type = "Failed";
+    c.status = "True";
+    c.reason = "BackoffLimitExceeded";
+    if (failed_otherwise) job.status.conditions.push_back(c);
+    s.seen.job = std::make_shared<kube::Job const>(job);
+    s.seen.pod_gone = true;
+    EXPECT_EQ(reason_of(s.at(399s).decide()), "Evicted");
+    EXPECT_EQ(reason_of(s.at(400s).decide()), failed_otherwise ? "Evicted" : "StartupTimedOut");
+  }
 }
 
 TEST(End, TheJobsDeadlineIsATimeoutOnlyIfTheCodeHadStarted) {

@@ -32,11 +32,11 @@ TEST(Error, RecordedAnswersAreToldApart) {
   EXPECT_TRUE(recorded(422, "Invalid", "POST").is_invalid());
 }
 
-TEST(Error, OnlyAStaleWriteAndAnUnknownAskerAmongTheRecordedAnswersAreWorthARepetition) {
+TEST(Error, OnlyStaleWritesMomentsThatArePastAndUnknownAskersAmongTheRecordedAnswersAreWorthARepetition) {
   for (auto const& one : codeexec::testing::transcript("statuses.jsonl")) {
     auto const e = error::from_status(one["status"], one["body"].dump());
     // 401: the server could not tell who asks, and so has said nothing of what was asked for.
-    EXPECT_EQ(e.is_retryable(), e.is_conflict() || e.is_unauthorized()) << e.describe();
+    EXPECT_EQ(e.is_retryable(), e.is_conflict() || e.is_gone() || e.is_unauthorized()) << e.describe();
     EXPECT_EQ(e.message(), one["body"]["message"]);
     EXPECT_EQ(e.kind(), error_kind::api);
   }

@@ -88,7 +88,7 @@ TEST(Reconciler, ACreatorThatSetsTheFinalizerSavesNothingAndLosesNothing) {
 /// Decided long ago that nothing had run, and another operator has run it since: its Job is deleted by somebody the
 /// moment before this one's creation arrives.
 TEST(Reconciler, AJobThatCameAfterAnotherOfItsNameIsNotSentTheInput) {
-  for (std::string const left : {"pod", "status"}) {
+  for (std::string const left : {"pod", "status", "event"}) {
     SCOPED_TRACE(left);
     mini_cluster cluster;
     cluster.apply("hello", code(), {{"finalizers", json::array({"codeexec.dev/cleanup"})}});
@@ -103,6 +103,13 @@ TEST(Reconciler, AJobThatCameAfterAnotherOfItsNameIsNotSentTheInput) {
         pod["metadata"]["ownerReferences"] = json::array({owner});
         pod["status"] = {{"phase", "Running"}};
         cluster.create("pods", std::move(pod));
+      } else if (left == "event") {
+        // The pod has had the time to go, too.
+        cluster.clock.advance(6s);
+        cluster.create("events", {{"metadata", {{"name", name + ".1"}}},
+                                  {"involvedObject", {{"kind", "Job"}, {"name", name}, {"uid", "jobs-1"}}},
+                                  {"type", "Normal"},
+                                  {"reason", "SuccessfulCreate"}});
       } else {
         cluster.execution()["status"] = {{"phase", "Running"},
                                          {"reason", "Running"},
@@ -627,23 +634,27 @@ TEST(Reconciler, ALogThatTheServerCannotTellWhoAsksForIsAskedForAgain) {
   EXPECT_EQ(cluster.status()["stdout"], "all of it\n");
 }
 
-TEST(Reconciler, ACancelThatTheServerCannotTellWhoAsksForStillLeavesTheOutput) {
-  mini_cluster cluster;
-  int refusals = 0;
-  cluster.fault_at = [&](std::size_t, kube::request const& r) {
-    bool const of_pod = r.method == kube::verb::patch && r.target.find("/pods/") != std::string::npos;
-    return of_pod && ++refusals <= 2 ? mini_cluster::fault::unauthorized : mini_cluster::fault::none;
-  };
-  operator_process op(cluster);
-  cluster.apply("hello", code());
-  op.settle();
-  cluster.run_nodes();
-  op.settle();
-  cluster.execution()["spec"]["cancel"] = true;
-  cluster.touch(cluster.execution());
-  op.settle();
-  EXPECT_EQ((*cluster.first("pods"))["spec"]["activeDeadlineSeconds"], 1);
-  EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
+TEST(Reconciler, ACancelThatTheServerDoesNotTakeJustNowStillLeavesTheOutput) {
+  for (auto const fault :
+       {mini_cluster::fault::unauthorized, mini_cluster::fault::conflict, mini_cluster::fault::expired}) {
+    SCOPED_TRACE(static_cast<int>(fault));
+    mini_cluster cluster;
+    int refusals = 0;
+    cluster.fault_at = [&](std::size_t, kube::request const& r) {
+      bool const of_pod = r.method == kube::verb::patch && r.target.find("/pods/") != std::string::npos;
+      return of_pod && ++refusals <= 2 ? fault : mini_cluster::fault::none;
+    };
+    operator_process op(cluster);
+    cluster.apply("hello", code());
+    op.settle();
+    cluster.run_nodes();
+    op.settle();
+    cluster.execution()["spec"]["cancel"] = true;
+    cluster.touch(cluster.execution());
+    op.settle();
+    EXPECT_EQ((*cluster.first("pods"))["spec"]["activeDeadlineSeconds"], 1);
+    EXPECT_TRUE(cluster.has("jobs")) << "the pod would take its output along";
+  }
 }
 
 TEST(Reconciler, AnExecutionThatTheServerCannotDeleteJustNowIsDeletedAllTheSame) {

@@ -52,6 +52,7 @@ class mini_cluster {
     forbidden,     ///< the right for it is missing
     unauthorized,  ///< the server cannot tell who asks
     conflict,      ///< the server could not do it just now, and calls that a conflict
+    expired,       ///< 410, which nobody says to such a call
   };
 
   mini_cluster() : client(io.get_executor()) {
@@ -62,6 +63,7 @@ class mini_cluster {
       if (what == fault::forbidden) return status_error(403, "Forbidden", "it may not");
       if (what == fault::unauthorized) return status_error(401, "Unauthorized", "Unauthorized");
       if (what == fault::conflict) return status_error(409, "Conflict", "try again");
+      if (what == fault::expired) return status_error(410, "Expired", "scripted");
       auto answer = serve(r);
       clock.advance(3ms);
       if (what == fault::lost) return kube::error(kube::error_kind::connection, "scripted");
@@ -306,6 +308,9 @@ class mini_cluster {
       if (body.contains("preconditions") && body["preconditions"].value("uid", "") != object["metadata"]["uid"]) {
         return status_error(409, "Conflict", "the UID in the precondition does not match");
       }
+      auto const state = body.value("preconditions", json::object()).value("resourceVersion", "");
+      if (!state.empty() && state != object["metadata"]["resourceVersion"])
+        return status_error(409, "Conflict", "the ResourceVersion in the precondition does not match");
       remove(key);
       return std::string("{}");
     }

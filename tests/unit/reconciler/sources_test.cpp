@@ -186,7 +186,10 @@ TEST(CodeFrom, ASourceThatChangedDuringACrashIsNotRunInPlaceOfTheAcceptedOne) {
   source["data"]["job.py"] = "print('two')";
   cluster.touch(source);
   operator_process next(cluster);
-  next.settle();
+  for (int i = 0; i < 3; ++i) {
+    next.settle();
+    cluster.clock.advance(1s);
+  }
   EXPECT_EQ(cluster.status()["reason"], "SourceMissing");
   EXPECT_THAT(cluster.status()["message"].get<std::string>(), HasSubstr("changed"));
   EXPECT_EQ(cluster.pods_started, 0);

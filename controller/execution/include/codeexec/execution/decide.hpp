@@ -68,7 +68,8 @@ struct job_traces {
   bool any = false;    ///< an Event about it, which outlives it, or its input, which the garbage collector takes later
   bool blind = false;  ///< the Events may not be read
   std::optional<base::wall_time> claimed;  ///< when the finalizer was put, as the object itself tells
-  base::wall_time looked{};
+  base::wall_time looked{};                ///< when all had answered
+  base::wall_time began{};                 ///< before the first of them was asked for
 };
 
 /// What this process knows of an execution beyond the objects. Losing it (a restart) costs a request or two, never a
@@ -77,7 +78,7 @@ struct memory {
   base::wall_time accepted{};     ///< the startup clock's zero: first seen, and not suspended
   std::string token;              ///< for the runner, should this process make the Job
   std::string runner_config_map;  ///< name of the runner's ConfigMap
-  /// When this process put the finalizer: a claim, since the request named the version that it was made against.
+  /// When this process asked for the finalizer: a claim, since the request named the version that it was made against.
   std::optional<base::wall_time> claimed;
   /// spec.suspend was seen to be true, and it turns but once: nobody can have made a Job before that.
   bool seen_suspended = false;
@@ -101,6 +102,7 @@ struct memory {
   std::optional<base::wall_time> pod_end_tried;  ///< when this process first tried to have the node end the Pod
   std::optional<base::wall_time> pod_ended;      ///< when the node was told
   bool pod_end_refused = false;                  ///< it may not, or the server does not do it
+  bool pod_removed = false;                      ///< deleted while no node had it: its code has not run, and never will
   std::optional<refusal> refused;                ///< of the Job's or the ConfigMap's creation
   std::string pod_refusal;                       ///< why the Job controller cannot make the pod: its Event's sentence
   std::optional<base::wall_time> events_read;
@@ -180,6 +182,12 @@ struct end_pod {
   std::string pod;
   std::string uid;
 };
+/// This very Pod, in this very state: one that no node has. The API server gives a Pod that is being deleted to none.
+struct delete_pod {
+  std::string pod;
+  std::string uid;
+  std::string resource_version;
+};
 /// Background propagation, this very Job only.
 struct delete_job {
   std::string uid;
@@ -190,7 +198,7 @@ struct delete_execution {};
 
 using action = std::variant<add_finalizer, ensure_runner, ensure_network, read_code_source, create_job, create_input,
                             find_job, confirm_unfinished, find_pod, look_for_traces, read_job_events, follow_log,
-                            read_log, end_pod, delete_job, remove_finalizer, delete_execution>;
+                            read_log, end_pod, delete_pod, delete_job, remove_finalizer, delete_execution>;
 
 struct plan {
   std::vector<action> actions;

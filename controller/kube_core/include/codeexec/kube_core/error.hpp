@@ -81,10 +81,12 @@ class error {
   /// The namespace is being deleted: nothing can be created in it any more.
   bool is_namespace_terminating() const;
   /// May the same request succeed later without anybody changing anything? (transport, timeouts, a body cut short by
-  /// something in between, 401, 408, 409 conflict, 429, 5xx)
+  /// something in between, 401, 408, 409 conflict, 410, 429, 5xx)
   ///
-  /// 401 says that the server could not tell who asks, and so nothing of what was asked for: its authenticating webhook
-  /// is away, a token has just been rotated, the kubelet does not answer to the API server.
+  /// 410 is about a moment of the server's, never about an object. A list or a watch from that very moment has to be
+  /// begun anew: ask for is_gone() first. 401 says that the server could not tell who asks, and so nothing of what was
+  /// asked for: its authenticating webhook is away, a token has just been rotated, the kubelet does not answer to the
+  /// API server.
   bool is_retryable() const;
 
   /// "POST .../jobs: 403 Forbidden: pods is forbidden: ..." for logs and people.

@@ -73,7 +73,8 @@ enum class patch_type { merge, json, apply };
 enum class propagation { background, foreground, orphan };
 
 struct delete_options {
-  std::string uid;  ///< precondition: delete only this very object; empty: whatever has the name
+  std::string uid;               ///< precondition: delete only this very object; empty: whatever has the name
+  std::string resource_version;  ///< precondition: only while it is in this state; empty: in whichever
   propagation policy = propagation::background;
   std::optional<std::int64_t> grace_period_seconds;
 };

@@ -139,6 +139,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   /// What the namespace must have before code runs there: waits for `ensuring` and keeps when it was last known good.
   kube::task<step> look_after(record_ptr r, kube::task<kube::result<void>> ensuring, checked_at when);
   kube::task<step> read_code_source(record_ptr r, bool only_hash);
+  std::string make_token();
   kube::task<step> create_job(record_ptr r, std::shared_ptr<nlohmann::json const> object);
   kube::task<step> create_input(record_ptr r, std::shared_ptr<nlohmann::json const> object, std::string sha256);
   kube::task<step> find_job(record_ptr r);
@@ -150,6 +151,7 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> look_for_traces(record_ptr r);
   kube::task<step> read_job_events(record_ptr r);
   kube::task<step> end_pod(record_ptr r, std::string pod, std::string uid);
+  kube::task<step> delete_pod(record_ptr r, execution::delete_pod what);
   kube::task<step> delete_job(record_ptr r, std::string uid);
   kube::task<step> remove_finalizer(record_ptr r);
   kube::task<step> delete_execution(record_ptr r);
