@@ -139,6 +139,11 @@ void read(place const& at, std::optional<T>& out) {
   read(at, out.emplace());
 }
 
+template <class T>
+void read(place const& at, boxed<T>& out) {
+  read(at, out.emplace());
+}
+
 /// Absent and null are the same: the field keeps its "not there".
 template <class T>
 void field(place const& object, char const* name, T& out) {
@@ -342,6 +347,10 @@ void put(json& object, char const* name, std::map<std::string, std::string> cons
 }
 template <class T>
 void put(json& object, char const* name, std::optional<T> const& value) {
+  if (value) object[name] = *value;
+}
+template <class T>
+void put(json& object, char const* name, boxed<T> const& value) {
   if (value) object[name] = *value;
 }
 

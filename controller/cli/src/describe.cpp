@@ -306,7 +306,7 @@ class description {
     field("Ran on", joined(where, ", "));
   }
 
-  void stream(char const* name, std::optional<std::string> const& text, std::int64_t bytes, bool truncated) {
+  void stream(char const* name, api::boxed<std::string> const& text, std::int64_t bytes, bool truncated) {
     std::string summary = format_bytes(bytes) + " written";
     if (truncated) {
       summary += ", the middle left out";
@@ -337,7 +337,7 @@ class description {
       return;
     }
     auto const sizes = status_.output.value_or(api::OutputStatus{});
-    auto const size_of = [&](std::int64_t said, std::optional<std::string> const& text) {
+    auto const size_of = [&](std::int64_t said, api::boxed<std::string> const& text) {
       return status_.output ? said : static_cast<std::int64_t>(text ? text->size() : 0);
     };
     stream("Stdout", status_.stdout_, size_of(sizes.stdoutBytes, status_.stdout_), sizes.stdoutTruncated);

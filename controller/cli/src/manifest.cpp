@@ -196,7 +196,7 @@ base::result<api::CodeExecution> build_manifest(run_options const& options, loca
   }
 
   spec.code = std::move(input.code);
-  spec.stdin_ = std::move(input.stdin_);
+  if (input.stdin_) spec.stdin_ = std::move(*input.stdin_);
   spec.env = std::move(input.env);
   spec.args = options.args;
   for (auto const& argument : spec.args) {

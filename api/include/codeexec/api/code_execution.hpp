@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "codeexec/api/boxed.hpp"
 #include "codeexec/api/meta.hpp"
 
 namespace codeexec::api {
@@ -46,10 +47,10 @@ struct OutputSpec {
 struct CodeExecutionSpec {
   std::optional<std::string> language;
   std::optional<std::string> code;
-  std::optional<CodeSource> codeFrom;
+  boxed<CodeSource> codeFrom;
   std::vector<SourceFile> files;
   std::vector<std::string> args;
-  std::optional<std::string> stdin_;  ///< "stdin" on the wire (stdin is a macro in C)
+  boxed<std::string> stdin_;  ///< "stdin" on the wire (stdin is a macro in C)
   std::vector<EnvVar> env;
   std::optional<std::string> image;
   std::vector<std::string> command;
@@ -119,13 +120,13 @@ struct CodeExecutionStatus {
   std::string message;
   std::optional<std::int64_t> exitCode;
   std::optional<std::int64_t> signal;
-  std::optional<std::string> stdout_;  ///< "stdout" on the wire
-  std::optional<std::string> stderr_;  ///< "stderr" on the wire
-  std::optional<OutputStatus> output;
+  boxed<std::string> stdout_;  ///< "stdout" on the wire
+  boxed<std::string> stderr_;  ///< "stderr" on the wire
+  boxed<OutputStatus> output;
   std::string startTime;
   std::string completionTime;
   std::string duration;  ///< usage.wallMillis for people: format_duration() of duration.hpp; a printer column
-  std::optional<Timeline> timeline;
+  boxed<Timeline> timeline;
   std::optional<Usage> usage;
   std::string jobName;
   std::string podName;
@@ -133,7 +134,7 @@ struct CodeExecutionStatus {
   std::string image;
   std::string imageID;
   std::string codeSHA256;
-  std::optional<SandboxStatus> sandbox;
+  boxed<SandboxStatus> sandbox;
   std::vector<Condition> conditions;
 
   /// Succeeded or Failed: the result stands and never changes again.
