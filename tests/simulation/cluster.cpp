@@ -866,6 +866,14 @@ void cluster::stop(sandbox_ref const& s) {
     // It never ran. Newer kubelets say so before the pod goes.
     report(s, soon(5ms, 300ms), [evicted = s->evicted](json& pod) {
       pod["status"]["phase"] = "Failed";
+      pod["status"]["containerStatuses"] =
+          json::array({json{{"name", "code"},
+                            {"imageID", ""},
+                            {"state",
+                             {{"terminated",
+                               {{"exitCode", 137},
+                                {"reason", "ContainerStatusUnknown"},
+                                {"message", "The container could not be located when the pod was terminated"}}}}}}});
       if (evicted) {
         pod["status"]["reason"] = "Evicted";
         pod["status"]["message"] = "The node was low on resource: memory.";

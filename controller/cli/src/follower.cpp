@@ -164,7 +164,7 @@ void follower::take_pod(nlohmann::json const& object) {
   if (pod == nullptr) return;
   pod_name_ = pod->metadata.name;
   auto const* const container = pod->status.container(execution::container_name);
-  if (container != nullptr && container->state.terminated) container_terminated_ = true;
+  if (container != nullptr && container->ended() != nullptr) container_terminated_ = true;
   pod_changed_.pulse();
 }
 

@@ -98,7 +98,7 @@ class decider {
   namespace_settings const& here() const { return with_.in(o_.object.metadata.namespace_); }
 
   kube::ContainerStateTerminated const* terminated() const {
-    return container_ != nullptr && container_->state.terminated ? &*container_->state.terminated : nullptr;
+    return container_ != nullptr ? container_->ended() : nullptr;
   }
   bool running() const { return container_ != nullptr && container_->state.running.has_value(); }
   bool code_may_have_run() const { return running() || terminated() != nullptr; }
@@ -1050,8 +1050,9 @@ class decider {
   }
 
   conclusion not_seen_to_start() const {
+    bool const never_made = container_ != nullptr && container_->state.terminated && container_->ended() == nullptr;
     return {api::reasons::cancelled,
-            o_.known.pod_removed
+            o_.known.pod_removed || never_made
                 ? "Cancelled before it was started (spec.cancel)."
                 : "Cancelled (spec.cancel). The code was not seen to start; had it started, what it wrote is lost.",
             std::nullopt, false};

@@ -227,8 +227,7 @@ CodeExecutionStatus make_final_status(observed const& seen, conclusion const& en
   } else if (seen.pod) {
     // Without the runner's word the kubelet's has to do; its clock counts whole seconds.
     auto const* const container = seen.pod->status.container(container_name);
-    auto const* const terminated =
-        container != nullptr && container->state.terminated ? &*container->state.terminated : nullptr;
+    auto const* const terminated = container != nullptr ? container->ended() : nullptr;
     if (terminated != nullptr && terminated->startedAt && terminated->finishedAt) {
       status.startTime = base::format_micro_time(*terminated->startedAt);
       status.completionTime = base::format_micro_time(*terminated->finishedAt);

@@ -31,6 +31,13 @@ api::Condition const* PodStatus::condition(std::string_view type) const {
   return find_condition(conditions, type);
 }
 
+ContainerStateTerminated const* ContainerStatus::ended() const {
+  if (!state.terminated) return nullptr;
+  auto const& end = *state.terminated;
+  bool const never_made = end.reason == "ContainerStatusUnknown" && !end.startedAt && imageID.empty();
+  return never_made ? nullptr : &end;
+}
+
 ContainerStatus const* PodStatus::container(std::string_view name) const {
   for (auto const& one : containerStatuses) {
     if (one.name == name) return &one;

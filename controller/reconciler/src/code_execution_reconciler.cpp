@@ -330,7 +330,7 @@ bool code_execution_reconciler::observe(record& r) {
   }
   if (r.pod && !r.known.end_seen) {
     auto const* const container = r.pod->status.container(execution::container_name);
-    bool const ended = container != nullptr && container->state.terminated.has_value();
+    bool const ended = container != nullptr && container->ended() != nullptr;
     if (ended || r.pod_gone) r.known.end_seen = now;
   }
   return true;

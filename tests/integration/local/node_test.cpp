@@ -169,6 +169,12 @@ TEST_F(node_outcome, a_pods_own_deadline_ends_one_that_never_started) {
   ASSERT_TRUE(c.until([&] { return c.finished("never"); }));
   EXPECT_EQ(c.pod_of("never")["status"]["phase"], "Failed");
   EXPECT_EQ(c.pod_of("never")["status"]["reason"], "DeadlineExceeded");
+  auto const container = c.pod_of("never")["status"]["containerStatuses"][0];
+  auto const unknown = json::parse(R"({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown",
+      "message": "The container could not be located when the pod was terminated", "startedAt": null,
+      "finishedAt": null}})");
+  EXPECT_EQ(container["state"], unknown) << "as a kubelet says of one that it never made";
+  EXPECT_EQ(container["imageID"], "");
   EXPECT_THAT(c.event_messages("DeadlineExceeded"),
               ElementsAre("Pod was active on the node longer than the specified deadline"));
 }

@@ -432,14 +432,12 @@ TEST(GivenUp, OnlyOnceTheCodeCannotStartAnyMore) {
   EXPECT_FALSE(p.status);
   s.seen.known.pod_ended = s.now;
   EXPECT_FALSE(s.decide().status) << "the node has not ended it yet";
-  auto ended = waiting_pod("ImagePullBackOff", "Back-off pulling image");
-  ended.status.phase = "Failed";
-  ended.status.reason = "DeadlineExceeded";
-  s.with_pod(ended);
+  s.with_pod(never_made_pod());
   p = s.decide();
   ASSERT_TRUE(p.status);
   EXPECT_EQ(p.status->phase, "Failed");
   EXPECT_EQ(p.status->reason, "ImagePullFailed");
+  EXPECT_THAT(p.status->message, ::testing::Not(HasSubstr("It started")));
 }
 
 TEST(GivenUp, ACodeThatStartedAtThatVeryMomentKeepsItsOutput) {
@@ -486,11 +484,10 @@ TEST(GivenUp, CancelWaitsUntilTheCodeCannotStart) {
   EXPECT_FALSE(p.status);
   s.seen.known.pod_ended = s.now;
   EXPECT_FALSE(s.decide().status);
-  auto ended = waiting_pod("ContainerCreating");
-  ended.status.phase = "Failed";
-  ended.status.reason = "DeadlineExceeded";
-  s.with_pod(ended);
-  EXPECT_EQ(reason_of(s.decide()), "Cancelled");
+  s.with_pod(never_made_pod());
+  p = s.decide();
+  EXPECT_EQ(reason_of(p), "Cancelled");
+  EXPECT_EQ(p.status->message, "Cancelled before it was started (spec.cancel).");
 }
 
 scene with_pod_that_no_node_has() {

@@ -69,6 +69,21 @@ inline kube::Pod waiting_pod(std::string reason, std::string message = "") {
   return pod;
 }
 
+/// Ended by its deadline before there was a container: the kubelet then says this of it.
+inline kube::Pod never_made_pod() {
+  auto pod = make_pod();
+  pod.status.phase = "Failed";
+  pod.status.reason = "DeadlineExceeded";
+  pod.status.message = "Pod was active on the node longer than the specified deadline";
+  kube::ContainerStateTerminated terminated;
+  terminated.exitCode = 137;
+  terminated.reason = "ContainerStatusUnknown";
+  terminated.message = "The container could not be located when the pod was terminated";
+  container_of(pod).state.terminated = terminated;
+  container_of(pod).imageID.clear();
+  return pod;
+}
+
 inline kube::Pod ended_pod(std::string termination_message, std::string reason = "Completed",
                            std::int64_t exit_code = 0) {
   auto pod = make_pod();

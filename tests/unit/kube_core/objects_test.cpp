@@ -172,4 +172,24 @@ TEST(Pod, NullAndUnknownFieldsAreNoMatter) {
       "");
 }
 
+TEST(Pod, AContainerThatWasNeverMadeHasNotEnded) {
+  auto const decoded_container = [](char const* status) {
+    auto const pod = decode_pod(
+        json{{"metadata", {{"name", "a"}}}, {"status", {{"containerStatuses", json::array({json::parse(status)})}}}});
+    return std::get<Pod>(pod).status.containerStatuses.at(0);
+  };
+  auto const never_made = decoded_container(
+      R"({"name":"code","imageID":"","state":{"terminated":{"exitCode":137,"reason":"ContainerStatusUnknown",
+          "message":"The container could not be located when the pod was terminated","startedAt":null,"finishedAt":null}}})");
+  EXPECT_EQ(never_made.ended(), nullptr);
+  auto const lost = decoded_container(
+      R"({"name":"code","imageID":"sha256:1","state":{"terminated":{"exitCode":137,"reason":"ContainerStatusUnknown",
+          "message":"The container could not be located when the pod was terminated","startedAt":null,"finishedAt":null}}})");
+  EXPECT_NE(lost.ended(), nullptr) << "it ran, and its node lost it";
+  EXPECT_EQ(decoded_container(R"({"name":"code","state":{"waiting":{"reason":"ContainerCreating"}}})").ended(),
+            nullptr);
+  EXPECT_NE(decoded_container(R"({"name":"code","state":{"terminated":{"exitCode":0,"reason":"Completed"}}})").ended(),
+            nullptr);
+}
+
 }  // namespace

@@ -52,6 +52,16 @@ bool is_terminal(object const& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
+void say_unknown(container_facts& facts) {
+  facts.now = container_facts::state::terminated;
+  facts.reason = status_unknown;
+  facts.message = "The container could not be located when the pod was terminated";
+  facts.exit_code = 128 + SIGKILL;
+  if (facts.container_id.empty()) {
+    facts.image_id.clear();  // a container's, not the pull's
+  }
+}
+
 }  // namespace
 
 /// One container of a Pod.
@@ -178,13 +188,11 @@ kubelet::record_ptr kubelet::adopt(object const& pod) {
     auto const number = made->units.size();
     if (statuses.is_array() && number < statuses.size()) {
       facts.restarts = static_cast<int>(integer_at(statuses[number], "restartCount").value_or(0));
+      facts.image_id = string_at(statuses[number], "imageID");
+      facts.container_id = string_at(statuses[number], "containerID");
     }
     if (lost) {
-      facts.now = container_facts::state::terminated;
-      facts.reason = "ContainerStatusUnknown";
-      facts.message = "The container could not be located when the pod was terminated";
-      facts.exit_code = 128 + SIGKILL;
-      facts.finished_at = store_.clock().wall_now();
+      say_unknown(facts);
       one->launched = true;
       one->log->close();
     }
@@ -1056,6 +1064,11 @@ void kubelet::settle(record_ptr const& pod) {
   fs::remove_all(pod->folder, ignored);
   pod->facts.settled = true;
   pod->facts.sandbox_ready = false;
+  for (auto& facts : pod->facts.containers) {
+    if (!ended(facts)) {
+      say_unknown(facts);
+    }
+  }
   write_status(*pod);
   if (pod->pod.being_deleted()) {
     terminate(pod);

@@ -30,8 +30,13 @@ json state_json(container_facts const& facts) {
     return json{{"waiting", std::move(inner)}};
   }
   inner["exitCode"] = facts.exit_code;
-  inner["startedAt"] = time_or_epoch(facts.started_at);
-  inner["finishedAt"] = time_or_epoch(facts.finished_at);
+  if (facts.reason == status_unknown) {
+    inner["startedAt"] = nullptr;
+    inner["finishedAt"] = nullptr;
+  } else {
+    inner["startedAt"] = time_or_epoch(facts.started_at);
+    inner["finishedAt"] = time_or_epoch(facts.finished_at);
+  }
   if (!facts.container_id.empty()) {
     inner["containerID"] = facts.container_id;
   }

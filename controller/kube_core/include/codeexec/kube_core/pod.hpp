@@ -47,6 +47,10 @@ struct ContainerStatus {
   std::string imageID;
   std::int64_t restartCount = 0;
   ContainerState state;
+
+  /// How it ended; null where it has not, and where there never was one: of a pod that ends before its containers are
+  /// made the kubelet says "terminated" as well (ContainerStatusUnknown, code 137, without an image and without times).
+  ContainerStateTerminated const* ended() const;
 };
 
 struct ContainerSpec {

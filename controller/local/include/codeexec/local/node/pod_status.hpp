@@ -39,7 +39,10 @@ struct pod_facts {
   std::vector<container_facts> containers;  ///< in the order of spec.containers
 };
 
-/// What the kubelet says of a Pod that was ended for its spec.activeDeadlineSeconds.
+/// What the kubelet says of a container that is not there when its pod has ended: lost, or never made. The latter has
+/// neither an id nor an image.
+constexpr char const* status_unknown = "ContainerStatusUnknown";
+/// What it says of a Pod that was ended for its spec.activeDeadlineSeconds.
 constexpr char const* past_deadline = "Pod was active on the node longer than the specified deadline";
 
 /// {"terminated": {...}}, as a status shows it.
