@@ -832,17 +832,11 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_
   bool const made_at_once =
       is_new && known_free && r->known.job_created && *r->known.job_created - *known_free < shortest_life_of_a_job;
   if (!another && !made_at_once) {
-    kube::list_options of_job;
-    of_job.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
-    auto const by = base::deadline::after(request_timeout);
-    auto request = kube::make_list(kube::core_events, r->key.ns, of_job);
-    auto sending = send(*r, std::move(request), by);
-    auto const answer = co_await std::move(sending);
-    // Who may not read them goes without: what they are for here takes two accidents at once.
-    if (!answer && !answer.error().is_forbidden()) co_return outcome::retry(answer.error());
-    auto const told = answer ? kube::decode_list(*answer) : kube::result<kube::list_page>(kube::list_page());
+    auto asking = list_events_of_job_name(r, 0);
+    auto const told = co_await std::move(asking);
     if (!told) co_return outcome::retry(told.error());
-    for (auto const& item : told->items) {
+    // Who may not read them goes without: what they are for here takes two accidents at once.
+    for (auto const& item : told->page.items) {
       auto const decoded = kube::decode_core_event(item);
       auto const* const event = std::get_if<kube::CoreEvent>(&decoded);
       another = another || (event != nullptr && !event->involvedObject.uid.empty() && event->involvedObject.uid != own);
@@ -850,6 +844,25 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_
   }
   r->known.another_job = another;
   co_return std::nullopt;
+}
+
+kube::task<kube::result<code_execution_reconciler::events_told>> code_execution_reconciler::list_events_of_job_name(
+    record_ptr r, std::int64_t limit) {
+  kube::list_options options;
+  options.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
+  options.limit = limit;
+  auto const by = base::deadline::after(request_timeout);
+  auto request = kube::make_list(kube::core_events, r->key.ns, options);
+  auto sending = send(*r, std::move(request), by);
+  auto const answer = co_await std::move(sending);
+  events_told told;
+  told.blind = !answer && answer.error().is_forbidden();
+  if (told.blind) co_return told;
+  if (!answer) co_return answer.error();
+  auto page = kube::decode_list(*answer);
+  if (!page) co_return page.error();
+  told.page = std::move(*page);
+  co_return told;
 }
 
 kube::task<kube::result<std::vector<kube::Pod>>> code_execution_reconciler::list_pods(record_ptr r) {
@@ -903,16 +916,10 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_
   take_answer(*r, *object);
   traces.claimed = kube::last_written(*object, api::field_manager);
 
-  kube::list_options of_job;
-  of_job.field_selector = "involvedObject.kind=Job,involvedObject.name=" + r->job_key.name;
-  of_job.limit = 1;
-  auto list_events = kube::make_list(kube::core_events, r->key.ns, of_job);
-  auto listing_events = send(*r, std::move(list_events), by);
-  auto const events = co_await std::move(listing_events);
-  if (!events && !events.error().is_forbidden()) co_return outcome::retry(events.error());
-  traces.blind = !events;
-  auto const told = events ? kube::decode_list(*events) : kube::result<kube::list_page>(kube::list_page());
+  auto listing_events = list_events_of_job_name(r, 1);
+  auto const told = co_await std::move(listing_events);
   if (!told) co_return outcome::retry(told.error());
+  traces.blind = told->blind;
 
   // Its name holds the runner's token, which went with the Job.
   kube::list_options of_execution;
@@ -925,7 +932,7 @@ kube::task<code_execution_reconciler::step> code_execution_reconciler::look_for_
   auto const sent = inputs ? kube::decode_list(*inputs) : kube::result<kube::list_page>(kube::list_page());
   if (!sent) co_return outcome::retry(sent.error());
 
-  traces.any = !told->items.empty() || !sent->items.empty();
+  traces.any = !told->page.items.empty() || !sent->items.empty();
   traces.looked = clock_.wall_now();
   r->known.traces = traces;
   co_return std::nullopt;

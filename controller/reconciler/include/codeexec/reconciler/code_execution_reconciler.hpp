@@ -26,6 +26,7 @@
 #include "codeexec/kube_client/client.hpp"
 #include "codeexec/kube_core/event.hpp"
 #include "codeexec/kube_core/job.hpp"
+#include "codeexec/kube_core/list.hpp"
 #include "codeexec/kube_core/pod.hpp"
 #include "codeexec/reconciler/admissions.hpp"
 #include "codeexec/reconciler/log_reader.hpp"
@@ -146,6 +147,12 @@ class code_execution_reconciler final : public runtime::reconciler {
   kube::task<step> confirm_unfinished(record_ptr r);
   /// Of whatever Job, those that carry the execution's label; what cannot be read is left out.
   kube::task<kube::result<std::vector<kube::Pod>>> list_pods(record_ptr r);
+  struct events_told {
+    kube::list_page page;
+    bool blind = false;  ///< they may not be read
+  };
+  /// Of whatever Job had the name. limit 0: all.
+  kube::task<kube::result<events_told>> list_events_of_job_name(record_ptr r, std::int64_t limit);
   kube::task<step> find_pod(record_ptr r);
   kube::task<step> look_for_another_job(record_ptr r);
   kube::task<step> look_for_traces(record_ptr r);
