@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <deque>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -58,6 +59,11 @@ class program {
     ::kill(pid_, with);
     return wait();
   }
+  /// Whether it has ended; without waiting for that.
+  bool has_ended() {
+    if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+    return pid_ <= 0;
+  }
   /// The wait status, once it has ended by itself.
   int wait() {
     int status = 0;
@@ -90,7 +96,7 @@ class machine {
     cluster_.reset();
     if (local_) local_->end(SIGTERM);
     if (::testing::Test::HasFailure()) {
-      std::cerr << "logs kept in " << folder_ << "\n";
+      show_logs();
     } else {
       std::error_code ignored;
       std::filesystem::remove_all(folder_, ignored);
@@ -121,6 +127,23 @@ class machine {
  private:
   std::filesystem::path operator_kubeconfig() const { return folder_ / "operator.kubeconfig"; }
   std::filesystem::path ready_file(std::string const& name) const { return folder_ / (name + ".ready"); }
+  /// Their ends: where the test ran elsewhere, nobody comes to the files.
+  void show_logs() const {
+    constexpr std::size_t shown = 30;
+    std::cerr << "logs kept in " << folder_ << "\n";
+    std::error_code ignored;
+    for (auto const& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+      if (entry.path().extension() != ".log") continue;
+      std::ifstream in(entry.path());
+      std::deque<std::string> lines;
+      for (std::string line; std::getline(in, line);) {
+        lines.push_back(std::move(line));
+        if (lines.size() > shown) lines.pop_front();
+      }
+      for (auto const& line : lines)
+        std::cerr << entry.path().stem().string() << "> " << line << "\n";
+    }
+  }
 
   void start_local() {
     std::vector<std::string> command{
