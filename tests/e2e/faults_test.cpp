@@ -309,13 +309,15 @@ TEST_F(Faults, whatever_happens_to_a_call_that_few_executions_need_the_end_is_th
   }
   set_faults(here.api(), rules);
   auto const program = quick_program();
+  // On a busy machine a round of looks takes seconds, and must find each between its end and its deletion.
+  constexpr int time_to_live_s = 15;
   for (auto const& one : detours) {
     put(*one.space, kube::config_maps, {{"metadata", {{"name", "scripts"}}}, {"data", {{"job.sh", program["code"]}}}});
     put(*one.space, kube::network_policies, edited_policy());
     put(*one.space, quotas, {{"metadata", {{"name", "none"}}}, {"spec", {{"hard", {{"pods", "0"}}}}}});
     ASSERT_TRUE(one.space->create("x", {{"language", "bash"},
                                         {"codeFrom", {{"configMapKeyRef", {{"name", "scripts"}, {"key", "job.sh"}}}}},
-                                        {"ttlSecondsAfterFinished", 2}}));
+                                        {"ttlSecondsAfterFinished", time_to_live_s}}));
   }
   for (auto const& one : cancelled)
     ASSERT_TRUE(one.space->create("x", bash("echo out; sleep 600")));
