@@ -35,13 +35,16 @@ constexpr std::size_t drain_factor = 16;
 
 constexpr std::chrono::seconds handshake_limit{10};
 
+/// What a client may send while its stream is under way, as the beginning of its next request.
+constexpr std::size_t most_read_ahead = 64 * 1024;
+
 using request_parser = http::request_parser<http::buffer_body>;
 
 /// One connection, plain or TLS. Shared by the task that serves it and the one that watches it for a goodbye; either
 /// may end first. At most one read and one write at a time.
 class line {
  public:
-  line(tcp::socket socket, tls_context const& tls) : left(socket.get_executor()) {
+  line(tcp::socket socket, tls_context const& tls) : left(socket.get_executor()), watch_ended(socket.get_executor()) {
     if (tls) {
       tls_.emplace(std::move(socket), *tls);
     } else {
@@ -53,8 +56,8 @@ class line {
 
   beast::tcp_stream& lowest() { return tls_ ? tls_->next_layer() : *plain_; }
 
-  /// The TLS handshake, where there is one. Bytes read ahead stay in `buffer`. False: of no further use.
-  asio::awaitable<bool> open(beast::flat_buffer& buffer) {
+  /// The TLS handshake, where there is one. False: of no further use.
+  asio::awaitable<bool> open() {
     if (!tls_) {
       co_return true;
     }
@@ -81,7 +84,7 @@ class line {
     co_return true;
   }
 
-  asio::awaitable<beast::error_code> read_header(beast::flat_buffer& buffer, request_parser& into) {
+  asio::awaitable<beast::error_code> read_header(request_parser& into) {
     if (tls_) {
       auto const [ec, bytes] = co_await http::async_read_header(*tls_, buffer, into, as_result);
       co_return ec;
@@ -89,7 +92,7 @@ class line {
     auto const [ec, bytes] = co_await http::async_read_header(*plain_, buffer, into, as_result);
     co_return ec;
   }
-  asio::awaitable<beast::error_code> read_body(beast::flat_buffer& buffer, request_parser& into) {
+  asio::awaitable<beast::error_code> read_body(request_parser& into) {
     if (tls_) {
       auto const [ec, bytes] = co_await http::async_read_some(*tls_, buffer, into, as_result);
       co_return ec;
@@ -97,12 +100,17 @@ class line {
     auto const [ec, bytes] = co_await http::async_read_some(*plain_, buffer, into, as_result);
     co_return ec;
   }
-  asio::awaitable<beast::error_code> read_some(asio::mutable_buffer into) {
+  /// Of what belongs to no request yet.
+  asio::awaitable<beast::error_code> read_ahead() {
+    constexpr std::size_t piece = 256;
+    auto const into = buffer.prepare(piece);
     if (tls_) {
       auto const [ec, bytes] = co_await tls_->async_read_some(into, as_result);
+      buffer.commit(bytes);
       co_return ec;
     }
     auto const [ec, bytes] = co_await plain_->async_read_some(into, as_result);
+    buffer.commit(bytes);
     co_return ec;
   }
   asio::awaitable<beast::error_code> write(std::string bytes) {
@@ -127,9 +135,12 @@ class line {
     lowest().close();
   }
 
+  beast::flat_buffer buffer;  // read, and not taken yet
   std::function<void()> on_gone;
   bool gone = false;
   async::event left;  // set with it
+  bool end_watch = false;
+  async::event watch_ended;
 
  private:
   std::optional<beast::tcp_stream> plain_;
@@ -178,7 +189,9 @@ class connection_exchange : public exchange {
     headers.emplace_back("Transfer-Encoding", "chunked");
     line_->on_gone = std::move(on_gone);
     notice_goodbye();
-    std::string const start = head(status, headers, true) + "\r\n";
+    // Of a body that nobody asked for the client would read the beginning as the next answer.
+    close_ = close_ || head_only_;
+    std::string const start = head(status, headers, close_) + "\r\n";
     std::string const none;
     bool const sent = co_await send(start, none);
     co_return sent;
@@ -216,30 +229,44 @@ class connection_exchange : public exchange {
     std::string const last = "0\r\n\r\n";
     std::string const none;
     bool const sent = co_await send(last, none);
-    co_return sent;
+    if (!sent || close_) {
+      co_return sent;
+    }
+    // The next request is read by whoever serves the connection: the watcher's read must be over by then.
+    line_->end_watch = true;
+    line_->lowest().cancel();
+    if (watched_) {
+      co_await line_->watch_ended.wait();
+    }
+    co_return !line_->gone;
   }
-  bool streaming() const { return streaming_; }
+  bool keeps_connection() const { return !close_; }
 
  private:
   /// Without a read under way nobody would notice that the client of a silent answer has left.
-  void notice_goodbye() { (void)group_.spawn("client watcher", watch_for_goodbye(line_)); }
+  void notice_goodbye() {
+    line_->end_watch = false;
+    line_->watch_ended.reset();
+    watched_ = group_.spawn("client watcher", watch_for_goodbye(line_));
+  }
 
   static asio::awaitable<void> watch_for_goodbye(std::shared_ptr<line> on) {
-    std::array<char, 256> dropped{};
-    while (true) {
+    beast::error_code ec;
+    while (!ec && !on->end_watch && on->buffer.size() < most_read_ahead) {
       // Of the two timers of the stream this resets the reader's alone, where a write is under way: silence is no
       // failure here.
       on->lowest().expires_never();
-      auto const ec = co_await on->read_some(asio::buffer(dropped));
-      if (ec) {
-        break;
+      ec = co_await on->read_ahead();
+    }
+    bool const was_ended = on->end_watch && (!ec || ec == asio::error::operation_aborted);
+    if (!was_ended) {
+      on->gone = true;
+      on->left.set();
+      if (on->on_gone) {
+        on->on_gone();
       }
     }
-    on->gone = true;
-    on->left.set();
-    if (on->on_gone) {
-      on->on_gone();
-    }
+    on->watch_ended.set();
   }
 
   /// `a` and `b` must live until the call has ended: its callers await it with locals of theirs.
@@ -265,6 +292,7 @@ class connection_exchange : public exchange {
   bool head_only_;
   bool answered_ = false;
   bool streaming_ = false;
+  bool watched_ = false;
   bool broken_ = false;
 };
 
@@ -280,8 +308,7 @@ struct http_server::state {
       : handler(h), options(std::move(o)), group(executor), acceptor(executor), room(executor) {}
 
   /// False: the connection is of no further use.
-  asio::awaitable<bool> read_request(std::shared_ptr<line> on, beast::flat_buffer& buffer, server_request& into,
-                                     bool& keep_alive);
+  asio::awaitable<bool> read_request(std::shared_ptr<line> on, server_request& into, bool& keep_alive);
   asio::awaitable<void> serve(std::shared_ptr<line> on);
   static asio::awaitable<void> serve_counted(std::shared_ptr<state> self, tcp::socket socket);
   static asio::awaitable<void> accept(std::shared_ptr<state> self);
@@ -294,13 +321,13 @@ struct http_server::state {
   std::size_t open = 0;
 };
 
-asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on, beast::flat_buffer& buffer,
-                                                       server_request& into, bool& keep_alive) {
+asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on, server_request& into,
+                                                       bool& keep_alive) {
   request_parser parser;
   parser.header_limit(static_cast<std::uint32_t>(options.max_header));
   parser.body_limit(boost::none);
   on->lowest().expires_after(options.idle);
-  auto const header_ec = co_await on->read_header(buffer, parser);
+  auto const header_ec = co_await on->read_header(parser);
   if (header_ec) {
     bool const malformed = header_ec.category() == http::make_error_code(http::error::bad_method).category();
     if (malformed && header_ec != http::error::end_of_stream && header_ec != http::error::partial_message) {
@@ -322,7 +349,7 @@ asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on,
     parser.get().body().data = chunk.data();
     parser.get().body().size = chunk.size();
     on->lowest().expires_after(options.idle);
-    auto ec = co_await on->read_body(buffer, parser);
+    auto ec = co_await on->read_body(parser);
     if (ec == http::error::need_buffer) {
       ec = {};
     }
@@ -352,12 +379,11 @@ asio::awaitable<bool> http_server::state::read_request(std::shared_ptr<line> on,
 }
 
 asio::awaitable<void> http_server::state::serve(std::shared_ptr<line> on) {
-  beast::flat_buffer buffer;
-  bool const opened = co_await on->open(buffer);
+  bool const opened = co_await on->open();
   while (opened) {
     server_request request;
     bool keep_alive = false;
-    bool const got = co_await read_request(on, buffer, request, keep_alive);
+    bool const got = co_await read_request(on, request, keep_alive);
     if (!got) {
       break;
     }
@@ -366,7 +392,7 @@ asio::awaitable<void> http_server::state::serve(std::shared_ptr<line> on) {
     co_await handler.handle(std::move(request), answer);
     on->on_gone = nullptr;  // what it refers to went with the handler's call
     bool const finished = co_await answer.finish();
-    if (!finished || answer.streaming() || !keep_alive) {
+    if (!finished || !answer.keeps_connection()) {
       break;
     }
   }
