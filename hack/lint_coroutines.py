@@ -2,6 +2,8 @@
 """Refuses the coroutine forms that g++ 12.2 compiles into wrong code, most of them without a warning, and some that are
 wrong with any compiler.
 
+  hack/lint_coroutines.py FILE... | --self-test
+
 The house rule: a co_await expression contains only names, calls and trivially destructible temporaries, and stands in a
 statement of its own. CONTRIBUTING.md says why; this script finds
 
@@ -213,6 +215,9 @@ def self_test():
 
 
 def main(arguments):
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(__doc__)
+        return 0 if arguments else 2
     if arguments == ['--self-test']:
         self_test()
         return 0

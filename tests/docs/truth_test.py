@@ -366,6 +366,18 @@ class Truth(unittest.TestCase):
         self.assertGreater(named, 20)
         self.none(wrong)
 
+    def test_every_script_says_what_it_is_for(self):
+        scripts = [path for path in files() if path.parent == ROOT / "hack" and os.access(path, os.X_OK)]
+        self.assertGreater(len(scripts), 15)
+        wrong = []
+        for path in scripts:
+            # Asked for from elsewhere, where a script that did something instead would find nothing to do it with.
+            done = subprocess.run([path, "--help"], cwd="/", capture_output=True, text=True, timeout=20)
+            says = f"hack/{path.name}" in done.stdout or done.stdout.startswith("usage: ")
+            if done.returncode != 0 or done.stderr or not says or "set -e" in done.stdout:
+                wrong.append(f"{path.name}: {done.returncode}\n{done.stdout}{done.stderr}")
+        self.none(wrong)
+
 
 if __name__ == "__main__":
     sys.exit(unittest.main())

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <functional>
 #include <gtest/gtest.h>
 #include <optional>
 
@@ -33,10 +34,13 @@ class two_answers : public request_handler {
   asio::awaitable<void> handle(server_request request, exchange& with) override {
     targets.push_back(request.target);
     if (request.target != "/stream") {
-      co_await with.respond(200, {}, "plain");
+      auto responding = with.respond(200, header_list(), "plain");
+      co_await std::move(responding);
       co_return;
     }
-    co_await with.begin_stream(200, {}, [this] { ++goodbyes; });
+    std::function<void()> on_gone = [this] { ++goodbyes; };
+    auto beginning = with.begin_stream(200, header_list(), std::move(on_gone));
+    co_await std::move(beginning);
     co_await with.write("one ");
     began.set();
     co_await go_on.wait();
@@ -90,6 +94,7 @@ class StreamedAnswer : public ::testing::TestWithParam<char const*> {
       all += *chunk;
     }
   }
+  void wait_for_the_first_chunk() { EXPECT_TRUE(run_coro(io, handler.began.wait())); }
   /// Of what a client wrote to the server: everything until it closes, or until `last` has come.
   std::string exchange_raw(std::string const& written, std::string const& last) {
     tcp::socket socket(io);
@@ -136,7 +141,7 @@ TEST_P(StreamedAnswer, EndsWithAClientThatLeaves) {
     request.target = "/stream";
     auto opened = run_coro(io, client->open(std::move(request), deadline::after(5s)));
     ASSERT_TRUE(opened);
-    run_coro(io, [](two_answers& what) -> asio::awaitable<void> { co_await what.began.wait(); }(handler));
+    wait_for_the_first_chunk();
   }
   while (handler.goodbyes == 0)
     io.run_one_for(1s);
@@ -157,7 +162,7 @@ TEST_P(StreamedAnswerInPlain, RequestThatCameMeanwhileIsAnsweredAfterIt) {
   std::string const first = "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n";
   std::string const second = "GET /second HTTP/1.1\r\nHost: x\r\n\r\n";
   asio::write(socket, asio::buffer(first));
-  run_coro(io, [](two_answers& what) -> asio::awaitable<void> { co_await what.began.wait(); }(handler));
+  wait_for_the_first_chunk();
   asio::write(socket, asio::buffer(second));
   io.run_for(20ms);  // it lies there, and waits for its turn
   EXPECT_EQ(handler.targets, std::vector<std::string>{"/stream"});
@@ -185,7 +190,7 @@ TEST_P(StreamedAnswerInPlain, ClientThatSendsOnAndOnMeanwhileIsSentAway) {
   tcp::socket socket(io);
   socket.connect(address);
   asio::write(socket, asio::buffer(std::string("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")));
-  run_coro(io, [](two_answers& what) -> asio::awaitable<void> { co_await what.began.wait(); }(handler));
+  wait_for_the_first_chunk();
   asio::write(socket, asio::buffer(std::string(100'000, 'x')));
   while (handler.goodbyes == 0)
     io.run_one_for(1s);
