@@ -252,22 +252,34 @@ class picker {
   std::function<void(json&&)> const* element_;
 };
 
-/// A parser's memory is a multiple of the longest text it has read. Watch lines and single objects share one; a page of
-/// a list gets its own and gives it back.
-constexpr std::size_t longest_for_shared_parser = 256U * 1024;
+/// A parser's memory is a multiple of the longest text it has read. Watch lines and single objects share one for ever.
+/// The pages of a list share another, which is given back with the first short text that is read after them: fresh
+/// memory for each would cost as much as the reading.
+constexpr std::size_t longest_short_text = 256U * 1024;
+
+struct shared_parser {
+  std::optional<simdjson::dom::parser> parser;
+  bool in_use = false;  // by a caller of ours: an element may be given to somebody who parses
+};
 
 json parse(std::string_view text, projection const& keep, std::string_view list,
            std::function<void(json&&)> const* element) {
-  thread_local simdjson::dom::parser shared;
-  thread_local bool is_in_use = false;  // by a caller of ours: an element may be given to somebody who parses
-  bool const use_shared = !is_in_use && text.size() <= longest_for_shared_parser;
+  thread_local shared_parser for_short;
+  thread_local shared_parser for_long;
+  bool const is_short = text.size() <= longest_short_text;
+  if (is_short && !for_long.in_use) for_long.parser.reset();
+  auto& shared = is_short ? for_short : for_long;
+  bool const use_shared = !shared.in_use;
   struct release {
+    shared_parser& of;
     bool took;
-    ~release() { is_in_use = is_in_use && !took; }
-  } const at_end{use_shared};
-  if (use_shared) is_in_use = true;
+    ~release() { of.in_use = of.in_use && !took; }
+  } const at_end{shared, use_shared};
+  if (use_shared) shared.in_use = true;
   std::optional<simdjson::dom::parser> own;
-  auto& parser = use_shared ? shared : own.emplace();
+  auto& mine = use_shared ? shared.parser : own;
+  if (!mine) mine.emplace();
+  auto& parser = *mine;
   simdjson::dom::element document;
   if (parser.parse(text.data(), text.size()).get(document) != simdjson::SUCCESS) {
     // It refuses more than what is no JSON: integers beyond 64 bits, deep nesting in what nobody keeps.

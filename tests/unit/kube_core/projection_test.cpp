@@ -90,6 +90,29 @@ TEST(Projection, ElementsOfAListAreHandedOverOneByOne) {
   EXPECT_EQ(rest.dump(), R"({"items":[],"metadata":{"items":[1,2]}})");
 }
 
+TEST(Projection, WhoIsGivenAnElementMayReadAnother) {
+  // Short and long texts have parsers of their own; each may be read while another of either length is.
+  auto const page = [](std::string const& padding) {
+    return R"({"items":[{"name":"a","x":")" + padding + R"("},{"name":"b","x":")" + padding + R"("}],"last":"here"})";
+  };
+  std::string const texts[] = {page("short"), page(std::string(200'000, 'l'))};
+  projection const keep{{"items", {"name"}}, "last"};
+  for (int round = 0; round < 2; ++round) {
+    for (auto const& outer : texts) {
+      std::string seen;
+      auto const rest = parse_kept(outer, keep, "items", [&](json&& one) {
+        seen += one["name"].get<std::string>();
+        for (auto const& inner : texts) {
+          auto const within = parse_kept(inner, keep, "items", [&](json&& other) { seen += other["name"]; });
+          seen += within["last"] == "here" ? "+" : "?";
+        }
+      });
+      EXPECT_EQ(seen, "aab+ab+bab+ab+");
+      EXPECT_EQ(rest.dump(), R"({"items":[],"last":"here"})");
+    }
+  }
+}
+
 TEST(Projection, ListWithItsMetadataLastIsReadAsWell) {
   int items = 0;
   auto const at =
