@@ -69,6 +69,20 @@ std::string runtime_class_of(observed const& seen) {
   return seen.resolved ? seen.resolved->runtime_class_name : std::string();
 }
 
+/// The server tells whole seconds. A Job that is older than the acceptance by more than that was made by a predecessor,
+/// who had accepted it by then and died before it could say so.
+void note_job_created(api::Timeline& timeline, base::wall_time created) {
+  auto const accepted = base::parse_time(timeline.accepted);
+  if (accepted && created < *accepted) {
+    if (*accepted - created < std::chrono::seconds(1)) {
+      created = *accepted;
+    } else {
+      timeline.accepted = base::format_micro_time(created);
+    }
+  }
+  timeline.jobCreated = base::format_micro_time(created);
+}
+
 void fill_in(CodeExecutionStatus& status, observed const& seen) {
   status.observedGeneration = seen.object.metadata.generation;
   auto timeline = status.timeline.value_or(api::Timeline{});
@@ -81,7 +95,7 @@ void fill_in(CodeExecutionStatus& status, observed const& seen) {
     if (timeline.jobCreated.empty()) {
       auto const created =
           seen.known.job_created ? seen.known.job_created : base::parse_time(seen.job->metadata.creationTimestamp);
-      if (created) timeline.jobCreated = base::format_micro_time(*created);
+      if (created) note_job_created(timeline, *created);
     }
   }
   if (seen.pod) {

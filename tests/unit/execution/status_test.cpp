@@ -143,6 +143,24 @@ TEST(FinalStatus, NamesTheImageAndTheRuntimeClassThatRanWhateverIsConfiguredNow)
   EXPECT_EQ(plan.status->sandbox->runtimeClassName, "gvisor-then");
 }
 
+TEST(Timeline, NoJobIsOlderThanTheAcceptanceThatLedToIt) {
+  auto const timeline_when = [](base::wall_time accepted, base::wall_time job_created) {
+    scene s;
+    s.with_job();
+    s.seen.known.accepted = accepted;
+    s.seen.known.job_created = job_created;
+    auto const status = make_progress_status(s.seen, "Pending", "Scheduling", "", accepted + 1s);
+    return std::make_pair(status.timeline->accepted, status.timeline->jobCreated);
+  };
+  // Made by this operator; told in whole seconds by the server; made by a predecessor that died before it said so.
+  EXPECT_EQ(timeline_when(start_of_time + 700ms, start_of_time + 900ms),
+            std::make_pair(std::string("2026-01-31T10:00:00.700000Z"), std::string("2026-01-31T10:00:00.900000Z")));
+  EXPECT_EQ(timeline_when(start_of_time + 700ms, start_of_time),
+            std::make_pair(std::string("2026-01-31T10:00:00.700000Z"), std::string("2026-01-31T10:00:00.700000Z")));
+  EXPECT_EQ(timeline_when(start_of_time + 6700ms, start_of_time),
+            std::make_pair(std::string("2026-01-31T10:00:00.000000Z"), std::string("2026-01-31T10:00:00.000000Z")));
+}
+
 TEST(FinalStatus, AMessageIsBoundedAndCutBetweenCharacters) {
   std::string long_text;
   for (int i = 0; i < 4000; ++i)
