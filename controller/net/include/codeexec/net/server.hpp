@@ -51,7 +51,8 @@ class exchange {
   virtual boost::asio::awaitable<bool> begin_stream(int status, header_list headers, std::function<void()> on_gone) = 0;
   /// One chunk, sent at once. False: the client is gone, or took nothing for the write timeout.
   virtual boost::asio::awaitable<bool> write(std::string chunk) = 0;
-  // The stream ends when the handler returns.
+  // The stream ends when the handler returns, and its connection serves the next request, as with Go's server. Not
+  // where the client said `Connection: close`, or asked by HEAD.
 
   /// Ends the connection at once and without a word, as a failing network does: the client sees "connection reset".
   virtual void reset() = 0;
